@@ -1,1 +1,6 @@
-//! Placeholder.
+//! Reads and writes TFLite files.
+
+#[rustfmt::skip]
+#[allow(missing_docs, unreachable_pub, unused, deprecated, non_snake_case, non_camel_case_types, non_upper_case_globals)]
+#[allow(clippy::all, clippy::undocumented_unsafe_blocks, clippy::disallowed_types, unsafe_op_in_unsafe_fn)]
+mod schema;
