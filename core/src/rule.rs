@@ -1,0 +1,161 @@
+//! Rules: local passes that find a place and then rewrite it, and the driver that applies them.
+//!
+//! `find` cannot change the graph and says why it leaves a place alone; `rewrite` cannot fail and only adds. Everything
+//! else is the driver's: it replaces results, refuses a change of type, hands names on, counts, and goes on until
+//! nothing is found any more.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use crate::graph::{Graph, OpId, OpRef, Use, Value};
+use crate::model::Model;
+use crate::pass::{Changed, Context, Error, Meaning, NoOptions, Pass};
+
+/// Why a rule leaves an operation alone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Skip {
+    /// It has nothing to do with the rule.
+    No,
+    /// It is what the rule is for, but something stands in the way, which people may want to know.
+    Because(Cow<'static, str>),
+}
+
+impl Skip {
+    /// A skip with a reason that is put together.
+    pub fn because(reason: impl Into<Cow<'static, str>>) -> Skip {
+        Skip::Because(reason.into())
+    }
+}
+
+/// A local pass: one match, one rewrite.
+pub trait Rule: Send + Sync + 'static {
+    /// The name in pipelines and reports, an imperative in snake case.
+    const NAME: &'static str;
+    /// One sentence for lists of passes.
+    const SUMMARY: &'static str;
+    /// How close the model's results stay to what they were.
+    const MEANING: Meaning = Meaning::Ulps;
+    /// What a match binds: everything the rewrite will need.
+    type Match;
+
+    /// Looks at one operation.
+    ///
+    /// # Errors
+    /// Where the rule does not apply: silently, or with a reason.
+    fn find(&self, op: OpRef<'_>) -> Result<Self::Match, Skip>;
+
+    /// Adds operations and returns what stands in for each result of the matched one.
+    fn rewrite(&self, found: Self::Match, graph: &mut Graph) -> Vec<Value>;
+}
+
+impl<R: Rule> Pass for R {
+    type Options = NoOptions;
+    const NAME: &'static str = R::NAME;
+    const SUMMARY: &'static str = R::SUMMARY;
+    const MEANING: Meaning = R::MEANING;
+
+    fn run(&self, model: &mut Model, _: &NoOptions, cx: &mut Context<'_>) -> Result<Changed, Error> {
+        let mut changed = 0;
+        for (_, graph) in model.graphs_mut() {
+            changed += apply(self, graph, cx)?;
+        }
+        Ok(Changed(changed))
+    }
+}
+
+/// Rewrites for each operation that a graph had may at most be this many: a rule that never rests is an error, not a hang.
+const MOST_REWRITES_PER_OP: usize = 16;
+
+fn apply<R: Rule>(rule: &R, graph: &mut Graph, cx: &mut Context<'_>) -> Result<usize, Error> {
+    let mut queue: BTreeSet<(usize, OpId)> = BTreeSet::new();
+    for (place, id) in graph.order().into_iter().enumerate() {
+        queue.insert((place, id));
+    }
+    let most = queue.len() * MOST_REWRITES_PER_OP;
+    let mut next_place = queue.len();
+    let mut replaced: BTreeSet<OpId> = BTreeSet::new();
+    let mut skipped = std::collections::BTreeMap::new();
+    let mut count = 0;
+    while let Some((_, id)) = queue.pop_first() {
+        if replaced.contains(&id) {
+            continue;
+        }
+        let found = match rule.find(graph.at(id)) {
+            Ok(found) => found,
+            Err(Skip::No) => {
+                skipped.remove(&id);
+                continue;
+            }
+            Err(Skip::Because(reason)) => {
+                skipped.insert(id, reason);
+                continue;
+            }
+        };
+        if !cx.allow_change() {
+            break;
+        }
+        if count >= most {
+            return Err(Error::Restless {
+                graph: graph.name().to_owned(),
+                operation: graph.label(id),
+            });
+        }
+        let first_new = graph.ids().last().map_or(0, |id| id.index() + 1);
+        let results = graph.results_of(id);
+        let uses: Vec<Vec<Use>> = results.iter().map(|&v| graph.uses(v)).collect();
+        let label = graph.label(id);
+        let stand_ins = rule.rewrite(found, graph);
+        assert_eq!(stand_ins.len(), results.len(), "{} gives a stand-in for each result", R::NAME);
+        for ((&old, uses), &new) in results.iter().zip(&uses).zip(&stand_ins) {
+            let (before, after) = (graph.ty(old), graph.ty(new));
+            if !before.compatible(after) {
+                return Err(Error::TypeChanged {
+                    graph: graph.name().to_owned(),
+                    operation: label,
+                    before: before.to_string(),
+                    after: after.to_string(),
+                });
+            }
+            inherit(graph, old, new);
+            graph.replace_uses(uses, new);
+            queue.extend(uses.iter().map(|u| {
+                next_place += 1;
+                (next_place, u.op)
+            }));
+        }
+        for earlier in graph.after(id) {
+            if let Some(new) = stand_ins.first() {
+                graph.add_after(earlier, new.op);
+            }
+        }
+        for new in graph.ids().into_iter().filter(|n| n.index() >= first_new) {
+            next_place += 1;
+            queue.insert((next_place, new));
+        }
+        replaced.insert(id);
+        skipped.remove(&id);
+        count += 1;
+    }
+    for (id, reason) in skipped {
+        if !replaced.contains(&id) && graph.is_needed(id) {
+            cx.skip(graph, id, reason);
+        }
+    }
+    Ok(count)
+}
+
+/// Hands on what is known of a value to the one that stands in for it.
+fn inherit(graph: &mut Graph, old: Value, new: Value) {
+    let old = graph.info(old).clone();
+    let produced = !matches!(graph.op(new.op), crate::op::Op::Parameters(_) | crate::op::Op::Const(_));
+    let info = graph.info_mut(new);
+    if let Some(shape) = info.ty.shape.meet(&old.ty.shape) {
+        info.ty.shape = shape;
+    }
+    if produced && info.name.is_none() {
+        info.name = old.name;
+    }
+    if info.range.is_none() {
+        info.range = old.range;
+    }
+}
