@@ -13,6 +13,7 @@ pub mod op;
 pub mod options;
 pub mod pass;
 pub mod quant;
+pub mod quantize;
 pub mod registry;
 pub mod report;
 pub mod rule;
