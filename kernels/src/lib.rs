@@ -1,1 +1,7 @@
-//! Placeholder.
+//! Reference and fast kernels of planish's operations, and an interpreter for its graphs.
+
+pub mod arch;
+pub mod gemm;
+pub mod hybrid;
+pub mod reference;
+pub mod select;

@@ -1,0 +1,3 @@
+//! The meaning of each operation, in plain loops.
+
+pub mod matmul;
