@@ -67,6 +67,12 @@ fn weights(random: &mut Random, count: usize) -> Vec<i8> {
     }
 }
 
+/// One scale, or one an output.
+fn scales(random: &mut Random, outputs: usize) -> Vec<f32> {
+    let count = if random.below(3) == 0 { 1 } else { outputs };
+    random.floats(count).iter().map(|x| x.abs() * 0.01 + 1e-4).collect()
+}
+
 fn clamp(random: &mut Random) -> Clamp {
     [Clamp::NONE, Clamp::RELU, Clamp::RELU6, Clamp::RELU_N1_TO_1][random.below(4)]
 }
@@ -122,7 +128,7 @@ fn check_product(seed: u64, rows: usize, outputs: usize, depth: usize) {
 
     let stored = weights(&mut random, outputs * depth);
     let view = |stored| if transposed { Matrix::new(stored, depth, outputs).transposed() } else { Matrix::new(stored, outputs, depth) };
-    let scales: Vec<f32> = absolute(&random.floats(if random.below(3) == 0 { 1 } else { outputs })).iter().map(|x| x * 0.01 + 1e-4).collect();
+    let scales = scales(&mut random, outputs);
     let want = matmul::multiply_hybrid(matrix, view(&stored), &scales, bias, clamp);
     for kernel in available(&PRODUCTS, Precision::Hybrid) {
         let packed = PackedWeights::hybrid_with(kernel, view(&stored), &scales, bias, 1);
@@ -216,7 +222,7 @@ fn check_convolution(seed: u64, shape: &Conv2dShape) {
 
     let stored = weights(&mut random, shape.filters * shape.depth());
     let matrix = Matrix::new(&stored, shape.filters, shape.depth());
-    let scales = absolute(&random.floats(if random.below(3) == 0 { 1 } else { shape.filters }));
+    let scales = scales(&mut random, shape.filters);
     let want = matmul::conv_2d_hybrid(shape, &input, matrix, &scales, bias, clamp);
     for kernel in available(&[Operation::Conv2d], Precision::Hybrid) {
         let mut got = vec![f32::NAN; results];
