@@ -257,6 +257,7 @@ impl Op {
             Op::While(op) => vec![op.cond, op.body],
             Op::Call(op) => vec![op.graph],
             Op::CallOnce(op) => vec![op.graph],
+            Op::Builtin(op) => op.graphs.clone(),
             _ => Vec::new(),
         }
     }
@@ -274,6 +275,7 @@ impl Op {
             }
             Op::Call(op) => f(&mut op.graph),
             Op::CallOnce(op) => f(&mut op.graph),
+            Op::Builtin(op) => op.graphs.iter_mut().for_each(f),
             _ => {}
         }
     }
