@@ -1,6 +1,18 @@
 //! Reads and writes TFLite files.
 
+mod buffers;
+mod codes;
+mod error;
+mod options;
+mod quantization;
+mod runtime;
 #[rustfmt::skip]
 #[allow(missing_docs, unreachable_pub, unused, deprecated, non_snake_case, non_camel_case_types, non_upper_case_globals)]
 #[allow(clippy::all, clippy::undocumented_unsafe_blocks, clippy::disallowed_types, unsafe_op_in_unsafe_fn)]
 mod schema;
+mod sparse;
+mod version;
+mod write;
+
+pub use error::{Error, NoOperator};
+pub use write::{ASSOCIATED_FILES, WriteOptions, write, write_file, write_file_with, write_to};

@@ -1,0 +1,172 @@
+//! The writer: from a model to a TFLite file.
+//!
+//! A plan says which subgraphs, tensors and operators there will be; the flatbuffer is built from it without constant
+//! data; the data is laid out behind it and streamed from where it is. Below 2 GiB data lies in the flatbuffer's reach, as
+//! every runtime expects; above, buffers say where in the file it lies.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use planish_core::{Model, op};
+
+use crate::buffers::Layout;
+use crate::error::Error;
+
+pub(crate) mod emit;
+mod flex;
+pub(crate) mod plan;
+mod zip;
+
+use emit::Skeleton;
+use plan::Plan;
+
+pub use zip::ASSOCIATED_FILES;
+pub(crate) use zip::start as zip_start;
+
+/// The end of what offsets of a flatbuffer reach.
+const REACH: u64 = i32::MAX as u64;
+/// Data shorter than this lies in the flatbuffer's reach even where the rest does not.
+const SMALL: usize = 4096;
+
+/// What may be written beside builtin operators.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct WriteOptions {
+    /// Writes operations of TensorFlow that no builtin computes as Flex operators, which a runtime with TensorFlow's
+    /// kernels runs.
+    pub select_tf_ops: bool,
+    /// Writes such operations as custom operators, for which the runtime is given kernels.
+    pub custom_ops: bool,
+}
+
+impl WriteOptions {
+    pub(crate) fn allows(&self, foreign: &op::Foreign) -> bool {
+        self.custom_ops || self.select_tf_ops && !foreign.definition.0.is_empty()
+    }
+}
+
+/// Writes a model to a TFLite file of builtin operators.
+///
+/// The file appears complete or not at all: it is written beside its place and moved there.
+///
+/// # Errors
+/// Where operations have no TFLite operator (all are listed), the model contradicts itself, or the file cannot be written.
+pub fn write_file(model: &Model, path: impl AsRef<Path>) -> Result<(), Error> {
+    write_file_with(model, path, &WriteOptions::default())
+}
+
+/// The same as [`write_file`] with other than builtin operators where these options allow them.
+///
+/// # Errors
+/// As [`write_file`].
+pub fn write_file_with(model: &Model, path: impl AsRef<Path>, options: &WriteOptions) -> Result<(), Error> {
+    let path = path.as_ref();
+    let prepared = Prepared::new(model, options, REACH)?;
+    let failed = |source| Error::Write { path: path.to_owned(), source };
+    // What a link leads to is replaced, not the link; what is no regular file, such as a pipe, is written to as it is.
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    if fs::metadata(&target).is_ok_and(|m| !m.is_file()) {
+        let mut out = OpenOptions::new().write(true).open(&target).map_err(failed)?;
+        return prepared.stream(&mut out).map_err(failed);
+    }
+    let beside = Beside::create(&target).map_err(failed)?;
+    prepared.write(&beside.file).map_err(failed)?;
+    beside.place(&target).map_err(failed)
+}
+
+/// The bytes of a model's TFLite file.
+///
+/// # Errors
+/// Where operations have no TFLite operator (all are listed), or the model contradicts itself.
+pub fn write(model: &Model) -> Result<Vec<u8>, Error> {
+    let mut out = Vec::new();
+    write_to(model, &WriteOptions::default(), &mut out)?;
+    Ok(out)
+}
+
+/// Writes a model's TFLite file to `out`, from its first byte to its last.
+///
+/// # Errors
+/// As [`write()`], and where `out` fails.
+pub fn write_to(model: &Model, options: &WriteOptions, out: &mut dyn Write) -> Result<(), Error> {
+    Prepared::new(model, options, REACH)?.stream(out).map_err(Error::Output)
+}
+
+/// All of a file but its constant data, and where that goes.
+struct Prepared<'m> {
+    plan: Plan<'m>,
+    skeleton: Skeleton,
+    layout: Layout,
+    associated: Vec<u8>,
+}
+
+impl<'m> Prepared<'m> {
+    fn new(model: &'m Model, options: &WriteOptions, reach: u64) -> Result<Prepared<'m>, Error> {
+        let plan = plan::plan(model, options)?;
+        let mut inline = vec![true; plan.buffers.len()];
+        let mut skeleton = emit::skeleton(&plan, &inline)?;
+        let mut layout = plan.buffers.layout(skeleton.bytes.len() as u64, &inline);
+        if layout.end > reach {
+            inline = (0..plan.buffers.len()).map(|i| plan.buffers.len_of(i) < SMALL).collect();
+            skeleton = emit::skeleton(&plan, &inline)?;
+            layout = plan.buffers.layout(skeleton.bytes.len() as u64, &inline);
+        }
+        skeleton.patch(&layout)?;
+        let associated = model.metadata.get(ASSOCIATED_FILES).map(|archive| zip::moved(archive, layout.end)).unwrap_or_default();
+        Ok(Prepared { plan, skeleton, layout, associated })
+    }
+
+    fn stream(&self, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(&self.skeleton.bytes)?;
+        self.plan.buffers.stream(&self.layout, out)?;
+        out.write_all(&self.associated)?;
+        out.flush()
+    }
+
+    fn write(&self, mut file: &File) -> io::Result<()> {
+        file.write_all(&self.skeleton.bytes)?;
+        self.plan.buffers.write_file(&self.layout, file)?;
+        io::Seek::seek(&mut file, io::SeekFrom::Start(self.layout.end))?;
+        file.write_all(&self.associated)
+    }
+}
+
+/// A file beside the one to write, removed unless it is moved into place.
+struct Beside {
+    file: File,
+    path: PathBuf,
+    placed: bool,
+}
+
+impl Beside {
+    fn create(target: &Path) -> io::Result<Beside> {
+        let name = target.file_name().ok_or_else(|| io::Error::other("it names no file"))?;
+        for attempt in 0..100 {
+            let mut beside = std::ffi::OsString::from(".");
+            beside.push(name);
+            beside.push(format!(".{}-{attempt}.part", std::process::id()));
+            let path = target.with_file_name(beside);
+            match OpenOptions::new().write(true).create_new(true).open(&path) {
+                Ok(file) => return Ok(Beside { file, path, placed: false }),
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Err(io::Error::other("there are too many unfinished files beside it"))
+    }
+
+    fn place(mut self, target: &Path) -> io::Result<()> {
+        fs::rename(&self.path, target)?;
+        self.placed = true;
+        Ok(())
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        if !self.placed {
+            // Nothing better can be done where even this fails.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
