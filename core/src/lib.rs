@@ -8,6 +8,7 @@
 pub mod attr;
 pub mod graph;
 pub mod infer;
+pub mod known;
 pub mod model;
 pub mod op;
 pub mod options;
