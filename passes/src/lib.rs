@@ -1,1 +1,24 @@
-//! Placeholder.
+//! Optimization passes: quantization, fusion, folding and lowering, one a file.
+//!
+//! Every pass is registered and can be used alone; order lives in the pipelines of [`pipelines`].
+
+mod affine;
+mod fall_back_to_float;
+mod fold_batch_norm;
+mod fuse_activation;
+mod fuse_bias;
+mod lower_batch_norm;
+mod matching;
+mod post_training_quantize;
+mod select_hybrid_kernels;
+pub mod target;
+pub mod weights;
+
+pub use fall_back_to_float::{FallBackOptions, FallBackToFloat};
+pub use fold_batch_norm::FoldBatchNorm;
+pub use fuse_activation::FuseActivation;
+pub use fuse_bias::FuseBias;
+pub use lower_batch_norm::LowerBatchNorm;
+pub use post_training_quantize::{Granularity, PostTrainingQuantize, QuantizeOptions};
+pub use select_hybrid_kernels::{HybridOptions, SelectHybridKernels};
+pub use target::Target;

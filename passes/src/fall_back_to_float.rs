@@ -1,0 +1,97 @@
+//! Decides for the weights that are int8 but dequantized: they stay so, or become float again, each with its reason.
+//!
+//! Cancelling `quantize → dequantize` gives the weight back exactly, since nothing has been rounded yet. A weight
+//! becomes float again where the target judges it better, and where integers with their scales take no less room than
+//! the reals did.
+
+use planish_core::op::Op;
+use planish_core::{Changed, Choice, Context, Error, Graph, Meaning, Model, OpId, Pass, PassEntry, Value};
+use serde::{Deserialize, Serialize};
+
+use crate::target::{Target, Verdict};
+use crate::weights::{reads_dequantized, reads_integers, weights};
+
+/// What configures [`FallBackToFloat`].
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FallBackOptions {
+    /// Where the model will run.
+    pub target: Target,
+}
+
+/// See the module's description.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FallBackToFloat;
+
+impl Pass for FallBackToFloat {
+    type Options = FallBackOptions;
+    const NAME: &'static str = "fall_back_to_float";
+    const SUMMARY: &'static str = "keep int8 weights behind a dequantize where that pays, and give the others back as they were";
+    const MEANING: Meaning = Meaning::Quantized;
+
+    fn run(&self, model: &mut Model, options: &FallBackOptions, cx: &mut Context<'_>) -> Result<Changed, Error> {
+        let mut changed = 0;
+        for (_, graph) in model.graphs_mut() {
+            for id in graph.order() {
+                changed += settle(graph, id, options.target, cx);
+            }
+        }
+        Ok(Changed(changed))
+    }
+}
+
+/// Bytes in a file for one more operator with its tensor, roughly.
+const OPERATOR_BYTES: usize = 200;
+
+/// Bytes in a file for one more channel: an f32 scale and an i64 zero point.
+const CHANNEL_BYTES: usize = 12;
+
+fn settle(graph: &mut Graph, id: OpId, target: Target, cx: &mut Context<'_>) -> usize {
+    let mut changed = 0;
+    for weight in weights(graph.at(id)) {
+        let op = graph.at(id);
+        if reads_integers(op, weight) || !reads_dequantized(op, weight) {
+            continue;
+        }
+        let real = graph.operand(id, weight.operand).expect("the weight is there");
+        let Some(original) = original(graph, real) else { continue };
+        let verdict = match (target.quantized(op, weight), saving(graph, original, real)) {
+            (Verdict::Float(because), _) => Err(because.to_owned()),
+            (_, None) => Err("integers and their scales would take no less room than the reals".to_owned()),
+            (Verdict::WeightOnly(because), _) => Ok(because),
+            (Verdict::Hybrid(_), _) => Ok("no hybrid kernel was selected for it"),
+        };
+        match verdict {
+            Ok(because) => cx.decide(graph, id, Choice::WeightOnly, because),
+            Err(because) => {
+                if cx.allow_change() {
+                    graph.replace(real, original);
+                    cx.decide(graph, id, Choice::Float, because);
+                    changed += 1;
+                }
+            }
+        }
+    }
+    changed
+}
+
+/// The constant whose integers a `dequantize` makes real, where it has not been rounded yet.
+fn original(graph: &Graph, real: Value) -> Option<Value> {
+    let quantize = graph.value(real).producer().operand(0)?.producer();
+    match quantize.op() {
+        Op::Quantize(_) => quantize.operand(0).filter(|v| v.constant().is_some()).map(|v| v.id()),
+        _ => None,
+    }
+}
+
+/// The bytes that a file saves by holding integers, where it saves any.
+fn saving(graph: &Graph, original: Value, real: Value) -> Option<usize> {
+    let elements = graph.constant(original)?.elements();
+    let integers = graph.value(real).producer().operand(0)?;
+    let channels = integers.ty().quant.as_ref()?.scales().len();
+    let hybrid_too = graph.uses(integers.id()).len() > 1;
+    let cost = OPERATOR_BYTES + if hybrid_too { 0 } else { elements + channels * CHANNEL_BYTES };
+    (4 * elements).checked_sub(cost).filter(|&saved| saved > 0)
+}
+
+planish_core::inventory::submit! { PassEntry::of::<FallBackToFloat>() }

@@ -1,0 +1,186 @@
+//! Puts `quantize → dequantize` behind every constant weight: int8 weights, float arithmetic, a quarter of the size.
+//!
+//! Symmetric, narrow range: with `a` the greatest magnitude of a channel, `scale = a / 127`, zero point 0 (Krishnamoorthi,
+//! "Quantizing deep convolutional networks for efficient inference", 2018, section 2.2). Nothing is rounded yet: the
+//! pair can still be cancelled, which gives the weight back exactly.
+
+use std::collections::BTreeMap;
+
+use planish_core::op::{Const, Dequantize, Quantize};
+use planish_core::{
+    Changed, Choice, Context, DType, Error, Graph, Meaning, Model, Op, OpId, Pass, PassEntry, Quant, Tensor, Use, Value, ValueInfo,
+};
+use planish_kernels::hybrid::{Channels, weight_scales};
+use rayon::prelude::*;
+use regex::RegexSet;
+use serde::{Deserialize, Serialize};
+
+use crate::weights::{Weight, all_or_none, weights};
+
+/// How many scales a weight has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Granularity {
+    /// One for each channel, where the kernels that read the weight take that.
+    #[default]
+    PerChannel,
+    /// One for the whole weight.
+    PerTensor,
+}
+
+/// What configures [`PostTrainingQuantize`].
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct QuantizeOptions {
+    /// How many scales a weight has.
+    pub granularity: Granularity,
+    /// Weights of fewer elements stay float.
+    pub min_elements: usize,
+    /// Operations whose name, or whose weight's name, matches one of these regular expressions stay float.
+    pub skip: Vec<String>,
+}
+
+impl Default for QuantizeOptions {
+    fn default() -> QuantizeOptions {
+        QuantizeOptions { granularity: Granularity::PerChannel, min_elements: 1024, skip: Vec::new() }
+    }
+}
+
+/// See the module's description.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PostTrainingQuantize;
+
+impl Pass for PostTrainingQuantize {
+    type Options = QuantizeOptions;
+    const NAME: &'static str = "post_training_quantize";
+    const SUMMARY: &'static str = "store the weights as 8-bit integers";
+    const MEANING: Meaning = Meaning::Quantized;
+
+    fn run(&self, model: &mut Model, options: &QuantizeOptions, cx: &mut Context<'_>) -> Result<Changed, Error> {
+        let skip = RegexSet::new(&options.skip).map_err(|e| Error::Options(format!("option `skip`: {e}")))?;
+        let mut changed = 0;
+        for (_, graph) in model.graphs_mut() {
+            let plan = plan(graph, options, &skip, cx);
+            let scales: Vec<Result<Quant, String>> =
+                plan.par_iter().map(|((value, axis), _)| scales(graph.constant(*value).expect("planned for constants"), *axis)).collect();
+            changed += perform(graph, plan, scales, cx);
+        }
+        Ok(Changed(changed))
+    }
+}
+
+/// The weights to quantize: each constant once for each axis that its readers need, with those readers.
+type Plan = BTreeMap<(Value, Option<usize>), Vec<Use>>;
+
+fn plan(graph: &Graph, options: &QuantizeOptions, skip: &RegexSet, cx: &mut Context<'_>) -> Plan {
+    let mut plan = Plan::new();
+    for id in graph.order() {
+        let op = graph.at(id);
+        let wanted: Vec<(Weight, Value)> = weights(op)
+            .into_iter()
+            .filter_map(|w| op.operand(w.operand).map(|v| (w, v)))
+            .filter(|(_, v)| v.constant().is_some_and(|t| t.dtype() == DType::F32))
+            .map(|(w, v)| (w, v.id()))
+            .collect();
+        if wanted.is_empty() {
+            continue;
+        }
+        let refusal = wanted.iter().find_map(|&(_, v)| refusal(graph, id, v, options, skip));
+        match refusal {
+            Some(reason) if wanted.len() == 1 || all_or_none(op.op()) => cx.decide(graph, id, Choice::Float, reason),
+            _ => {
+                for (weight, value) in wanted {
+                    let axis = weight.axis.filter(|_| options.granularity == Granularity::PerChannel || per_channel_only(op.op()));
+                    plan.entry((value, axis)).or_default().push(Use { op: id, operand: weight.operand });
+                }
+            }
+        }
+    }
+    plan
+}
+
+/// Kernels that index scales by channel and cannot take a single one.
+fn per_channel_only(op: &Op) -> bool {
+    matches!(op, Op::DepthwiseConv2d(_) | Op::TransposeConv(_))
+}
+
+fn refusal(graph: &Graph, op: OpId, weight: Value, options: &QuantizeOptions, skip: &RegexSet) -> Option<String> {
+    let names = [Some(graph.label(op)), graph.info(weight).name.as_deref().map(str::to_owned)];
+    if let Some(name) = names.into_iter().flatten().find(|n| skip.is_match(n)) {
+        return Some(format!("`{name}` matches an expression to skip"));
+    }
+    let elements = graph.constant(weight).map_or(0, Tensor::elements);
+    (elements < options.min_elements)
+        .then(|| format!("its weight has {elements} elements, fewer than the {} from which on quantization pays", options.min_elements))
+}
+
+/// The scales of a weight along an axis, from its greatest magnitudes.
+fn scales(tensor: &Tensor, axis: Option<usize>) -> Result<Quant, String> {
+    // In the order in which elements lie in memory, so that a transposed view is read as it lies.
+    let mut order: Vec<usize> = (0..tensor.dims().len()).collect();
+    order.sort_by_key(|&a| std::cmp::Reverse((tensor.strides()[a], std::cmp::Reverse(a))));
+    let view = tensor.transposed(&order).expect("an order of the axes");
+    let owned;
+    let data = match view.as_slice::<f32>() {
+        Some(data) => data,
+        None => {
+            owned = view.to_vec::<f32>();
+            &owned
+        }
+    };
+    let channels = match axis {
+        None => Channels::whole(data.len()),
+        Some(axis) => {
+            let at = order.iter().position(|&a| a == axis).ok_or("its weight has no such axis")?;
+            let dims = view.dims();
+            Channels { outer: dims[..at].iter().product(), count: dims[at], inner: dims[at + 1..].iter().product() }
+        }
+    };
+    let scales: Vec<f32> = weight_scales(data, channels).map_err(|e| e.to_string())?.into_iter().map(|s| s as f32).collect();
+    let quant = match axis {
+        None => Quant::per_tensor(scales[0], 0),
+        Some(axis) => Quant::symmetric_per_axis(axis, scales),
+    };
+    quant.map_err(|e| e.to_string())
+}
+
+fn perform(graph: &mut Graph, plan: Plan, scales: Vec<Result<Quant, String>>, cx: &mut Context<'_>) -> usize {
+    let mut changed = 0;
+    let mut first_pair: BTreeMap<Value, Value> = BTreeMap::new();
+    for (((weight, _), readers), quant) in plan.into_iter().zip(scales) {
+        let quant = match quant {
+            Ok(quant) => quant,
+            Err(reason) => {
+                readers.iter().for_each(|r| cx.decide(graph, r.op, Choice::Float, reason.clone()));
+                continue;
+            }
+        };
+        if !cx.allow_change() {
+            break;
+        }
+        let name = graph.info(weight).name.clone();
+        let float = graph.ty(weight).clone();
+        let stored = ValueInfo { ty: float.with_dtype(DType::I8).with_quant(Some(quant)), name, range: None };
+        let quantized = Value { op: graph.add_declared(Quantize {}, &[Some(weight)], vec![stored]), port: 0 };
+        let dequantized = graph.add_typed(Dequantize {}, &[quantized], float);
+        for reader in &readers {
+            cx.decide(graph, reader.op, Choice::WeightOnly, "its weight is stored as int8 and dequantized");
+        }
+        graph.replace_uses(&readers, dequantized);
+        first_pair.entry(weight).or_insert(dequantized);
+        changed += 1;
+    }
+    // What else reads the weight reads the integers' reals too: otherwise the float copy would stay in the file.
+    for (weight, dequantized) in first_pair {
+        let others: Vec<Use> = graph.uses(weight).into_iter().filter(|u| !matches!(graph.op(u.op), Op::Quantize(_))).collect();
+        graph.replace_uses(&others, dequantized);
+    }
+    changed
+}
+
+/// Whether a value is a constant that nothing but `quantize` reads.
+pub(crate) fn is_quantized_constant(graph: &Graph, value: Value) -> bool {
+    matches!(graph.op(value.op), Op::Const(Const { .. })) && graph.uses(value).iter().all(|u| matches!(graph.op(u.op), Op::Quantize(_)))
+}
+
+planish_core::inventory::submit! { PassEntry::of::<PostTrainingQuantize>() }

@@ -1,0 +1,136 @@
+//! Lets an operation read its int8 weight directly where the target has a hybrid kernel that is worth it.
+
+use planish_core::op::{EmbeddingLookup, Reshape};
+use planish_core::{Changed, Choice, Context, Error, Graph, Meaning, Model, Op, OpId, Pass, PassEntry, Value};
+use serde::{Deserialize, Serialize};
+
+use crate::target::{Target, Verdict};
+use crate::weights::{Weight, all_or_none, reads_dequantized, weights};
+
+/// What configures [`SelectHybridKernels`].
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HybridOptions {
+    /// Where the model will run.
+    pub target: Target,
+}
+
+/// See the module's description.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SelectHybridKernels;
+
+impl Pass for SelectHybridKernels {
+    type Options = HybridOptions;
+    const NAME: &'static str = "select_hybrid_kernels";
+    const SUMMARY: &'static str = "let operations read int8 weights directly where the target has a fast kernel for that";
+    const MEANING: Meaning = Meaning::Quantized;
+
+    fn run(&self, model: &mut Model, options: &HybridOptions, cx: &mut Context<'_>) -> Result<Changed, Error> {
+        let mut changed = 0;
+        for (_, graph) in model.graphs_mut() {
+            for id in graph.order() {
+                changed += usize::from(select(graph, id, options.target, cx));
+            }
+        }
+        Ok(Changed(changed))
+    }
+}
+
+fn select(graph: &mut Graph, id: OpId, target: Target, cx: &mut Context<'_>) -> bool {
+    let op = graph.at(id);
+    let all = weights(op);
+    let dequantized: Vec<Weight> = all.iter().copied().filter(|&w| reads_dequantized(op, w)).collect();
+    if dequantized.is_empty() || all_or_none(op.op()) && dequantized.len() < all.len() {
+        return false;
+    }
+    let because = match target.quantized(op, dequantized[0]) {
+        Verdict::Hybrid(because) => because,
+        Verdict::WeightOnly(because) | Verdict::Float(because) => {
+            cx.skip(graph, id, because);
+            return false;
+        }
+    };
+    if matches!(op.op(), Op::Gather(_)) {
+        if !fits_embedding_lookup(graph, id) {
+            cx.skip(graph, id, "its indices have several unknown dimensions or are not i32");
+            return false;
+        }
+        if !cx.allow_change() {
+            return false;
+        }
+        cx.decide(graph, id, Choice::Hybrid, because);
+        look_up_rows(graph, id);
+        return true;
+    }
+    if !cx.allow_change() {
+        return false;
+    }
+    for weight in dequantized {
+        let integers = integers_behind(graph, id, weight);
+        graph.set_operand(id, weight.operand, Some(integers));
+    }
+    quantize_inputs_asymmetrically(graph.op_mut(id));
+    cx.decide(graph, id, Choice::Hybrid, because);
+    true
+}
+
+/// The integers that the weight's `dequantize` reads.
+fn integers_behind(graph: &Graph, id: OpId, weight: Weight) -> Value {
+    let real = graph.operand(id, weight.operand).expect("the weight is there");
+    graph.operand(real.op, 0).expect("dequantize has an operand")
+}
+
+fn quantize_inputs_asymmetrically(op: &mut Op) {
+    match op {
+        Op::FullyConnected(op) => op.asymmetric_quantize_inputs = true,
+        Op::BatchMatmul(op) => op.asymmetric_quantize_inputs = true,
+        Op::Lstm(op) => op.asymmetric_quantize_inputs = true,
+        Op::UnidirectionalSequenceLstm(op) => op.asymmetric_quantize_inputs = true,
+        Op::BidirectionalSequenceLstm(op) => op.asymmetric_quantize_inputs = true,
+        Op::Rnn(op) => op.asymmetric_quantize_inputs = true,
+        Op::UnidirectionalSequenceRnn(op) => op.asymmetric_quantize_inputs = true,
+        Op::BidirectionalSequenceRnn(op) => op.asymmetric_quantize_inputs = true,
+        Op::Svdf(op) => op.asymmetric_quantize_inputs = true,
+        _ => {}
+    }
+}
+
+/// Whether a gather of rows can be an embedding look-up: i32 indices that a reshape can flatten and unflatten.
+fn fits_embedding_lookup(graph: &Graph, id: OpId) -> bool {
+    let op = graph.at(id);
+    let (Some(table), Some(indices)) = (op.operand(0), op.operand(1)) else { return false };
+    let Some(result) = op.result(0).ty().shape.dims().map(<[_]>::to_vec) else { return false };
+    indices.ty().dtype == planish_core::DType::I32
+        && table.ty().shape.rank() == Some(2)
+        && result.iter().filter(|d| d.known().is_none()).count() <= 1
+        && result.iter().all(|d| d.known() != Some(0))
+}
+
+/// A look-up with one scale a row instead of a gather: ids flattened, rows unflattened.
+fn look_up_rows(graph: &mut Graph, id: OpId) {
+    let result = Value { op: id, port: 0 };
+    let uses = graph.uses(result);
+    let ty = graph.ty(result).clone();
+    let indices = graph.operand(id, 1).expect("a gather has indices");
+    let integers = integers_behind(graph, id, Weight { operand: 0, axis: Some(0) });
+    let mut rows = indices;
+    let flat = graph.ty(indices).shape.rank() == Some(1);
+    if !flat {
+        let all = graph.add_ints(&[-1]);
+        rows = graph.add(Reshape {}, &[indices, all]);
+    }
+    let mut found = graph.add(EmbeddingLookup {}, &[rows, integers]);
+    if !flat {
+        let dims = ty.shape.dims().expect("checked to be ranked");
+        let shape: Vec<i32> = dims.iter().map(|d| d.known().map_or(-1, |n| n as i32)).collect();
+        let shape = graph.add_ints(&shape);
+        let unflat = graph.add(Reshape {}, &[found, shape]);
+        graph.info_mut(unflat).ty = ty;
+        found = unflat;
+    }
+    let name = graph.info(result).name.clone();
+    graph.info_mut(found).name = name;
+    graph.replace_uses(&uses, found);
+}
+
+planish_core::inventory::submit! { PassEntry::of::<SelectHybridKernels>() }

@@ -1,0 +1,91 @@
+//! What a runtime can execute with integer weights, and whether that is worth it.
+//!
+//! A target is a table: for an operation, which form its quantized weights should take. The figures behind the tables
+//! are measured with LiteRT and XNNPACK on one core; ratios, not milliseconds, carry over to other machines.
+
+use planish_core::attr::AttrType;
+use planish_core::{DType, OpRef};
+use serde::{Deserialize, Serialize};
+
+use crate::weights::Weight;
+
+mod litert;
+mod litert_builtin;
+mod planish;
+
+/// Where a model will run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// LiteRT as it comes: XNNPACK takes what it can, builtin kernels the rest.
+    #[default]
+    Litert,
+    /// LiteRT without XNNPACK.
+    LitertBuiltin,
+    /// The kernels of this library.
+    Planish,
+}
+
+impl Target {
+    /// Every target.
+    pub const ALL: &'static [Target] = &[Target::Litert, Target::LitertBuiltin, Target::Planish];
+
+    /// The name on command lines and in pipelines.
+    pub fn name(self) -> &'static str {
+        match self {
+            Target::Litert => "litert",
+            Target::LitertBuiltin => "litert_builtin",
+            Target::Planish => "planish",
+        }
+    }
+
+    /// The target of this name.
+    pub fn from_name(name: &str) -> Option<Target> {
+        Target::ALL.iter().copied().find(|t| t.name() == name)
+    }
+
+    /// What this runtime does with an operation whose weight is stored as integers.
+    pub fn quantized(self, op: OpRef<'_>, weight: Weight) -> Verdict {
+        match self {
+            Target::Litert => litert::quantized(op, weight),
+            Target::LitertBuiltin => litert_builtin::quantized(op, weight),
+            Target::Planish => planish::quantized(op, weight),
+        }
+    }
+
+    /// Whether a recurrent layer runs faster as one fused operator than as a loop.
+    pub fn fuses_recurrent_layers(self) -> bool {
+        matches!(self, Target::LitertBuiltin)
+    }
+}
+
+impl AttrType for Target {
+    fn to_attr(&self) -> planish_core::attr::Attr {
+        planish_core::attr::Attr::Word(self.name().into())
+    }
+    fn from_attr(attr: &planish_core::attr::Attr) -> Option<Target> {
+        match attr {
+            planish_core::attr::Attr::Word(word) => Target::from_name(word),
+            _ => None,
+        }
+    }
+    fn expected() -> String {
+        format!("one of {}", Target::ALL.iter().map(|t| t.name()).collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// How a target prefers an operation's quantized weight, and why.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// A kernel reads the integers, and is faster than float.
+    Hybrid(&'static str),
+    /// Integers in the file, made float before they are used.
+    WeightOnly(&'static str),
+    /// Better left float.
+    Float(&'static str),
+}
+
+/// Whether the activations of an operation are f32, which hybrid kernels ask for.
+fn float_activations(op: OpRef<'_>, operand: usize) -> bool {
+    op.operand(operand).is_some_and(|v| v.ty().dtype == DType::F32)
+}
