@@ -370,7 +370,7 @@ ops! {
         output_state, cell_state,
         input_norm: optional, forget_norm: optional, cell_norm: optional, output_norm: optional,
     ) { activation: Activation = Activation::Tanh, cell_clip: f32 = 0.0, proj_clip: f32 = 0.0, asymmetric_quantize_inputs: bool = false }
-    /// The basic LSTM kernel: weights of all gates in one matrix; results are output, state, gates and concatenation.
+    /// The basic LSTM kernel: weights of all gates in one matrix; results are activation, state, the concatenated inputs and the gates.
     BasicLstm = "basic_lstm" (input, previous_activation, weights, bias, previous_state) {
         activation: Activation = Activation::Tanh, cell_clip: f32 = 0.0, proj_clip: f32 = 0.0,
     }
