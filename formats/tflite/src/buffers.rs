@@ -38,10 +38,16 @@ enum Source {
 impl Blob {
     fn of(tensor: &Tensor) -> Blob {
         match tensor.packed_bytes() {
-            Some(bytes) => Blob { len: bytes.len(), source: Source::Packed(bytes) },
+            Some(bytes) => Blob {
+                len: bytes.len(),
+                source: Source::Packed(bytes),
+            },
             None => {
                 let size = tensor.dtype().size().expect("elements without whole bytes are always packed");
-                Blob { len: tensor.elements() * size, source: Source::Strided(tensor.clone()) }
+                Blob {
+                    len: tensor.elements() * size,
+                    source: Source::Strided(tensor.clone()),
+                }
             }
         }
     }
@@ -141,13 +147,19 @@ impl Buffers {
     /// # Panics
     /// Later, where the tensor is not f32 or the parameters do not fit its extents.
     pub(crate) fn add_quantized(&mut self, tensor: &Tensor, quant: Quant) -> usize {
-        self.insert(Blob { len: tensor.elements(), source: Source::Quantized(tensor.clone(), quant) })
+        self.insert(Blob {
+            len: tensor.elements(),
+            source: Source::Quantized(tensor.clone(), quant),
+        })
     }
 
     /// The number of these bytes, shared likewise.
     pub(crate) fn add_bytes(&mut self, bytes: Vec<u8>) -> usize {
         let bytes = Bytes::from(bytes);
-        self.insert(Blob { len: bytes.len(), source: Source::Packed(bytes) })
+        self.insert(Blob {
+            len: bytes.len(),
+            source: Source::Packed(bytes),
+        })
     }
 
     fn insert(&mut self, blob: Blob) -> usize {
@@ -174,8 +186,16 @@ impl Buffers {
     pub(crate) fn layout(&self, start: u64, inline: &[bool]) -> Layout {
         let mut order: Vec<usize> = (0..self.blobs.len()).collect();
         order.sort_by_key(|&i| !inline[i]);
-        let mut places: Vec<Place> =
-            self.blobs.iter().zip(inline).map(|(blob, &inline)| Place { position: 0, len: blob.len, inline }).collect();
+        let mut places: Vec<Place> = self
+            .blobs
+            .iter()
+            .zip(inline)
+            .map(|(blob, &inline)| Place {
+                position: 0,
+                len: blob.len,
+                inline,
+            })
+            .collect();
         let mut end = start;
         for &i in &order {
             let prefix = if inline[i] { 4 } else { 0 };

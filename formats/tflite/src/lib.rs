@@ -5,6 +5,7 @@ mod codes;
 mod error;
 mod options;
 mod quantization;
+mod read;
 mod runtime;
 #[rustfmt::skip]
 #[allow(missing_docs, unreachable_pub, unused, deprecated, non_snake_case, non_camel_case_types, non_upper_case_globals)]
@@ -15,4 +16,5 @@ mod version;
 mod write;
 
 pub use error::{Error, NoOperator};
+pub use read::{read, read_file};
 pub use write::{ASSOCIATED_FILES, WriteOptions, write, write_file, write_file_with, write_to};

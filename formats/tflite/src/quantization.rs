@@ -17,7 +17,14 @@ pub(crate) fn encode<'b>(builder: &mut Builder<'b>, info: &ValueInfo) -> Option<
     let scale = quant.map(|q| builder.floats(q.scales()));
     let zero_point = quant.map(|q| builder.longs(q.zero_points()));
     let quantized_dimension = quant.and_then(Quant::axis).map_or(0, |axis| axis as i32);
-    let args = schema::QuantizationParametersArgs { min, max, scale, zero_point, quantized_dimension, ..Default::default() };
+    let args = schema::QuantizationParametersArgs {
+        min,
+        max,
+        scale,
+        zero_point,
+        quantized_dimension,
+        ..Default::default()
+    };
     Some(schema::QuantizationParameters::create(&mut builder.inner, &args))
 }
 
@@ -50,5 +57,8 @@ pub(crate) fn decode(table: schema::QuantizationParameters<'_>, rank: usize) -> 
             Quant::per_axis(axis, scales, zero_points)
         }
     };
-    Ok(Decoded { quant: Some(quant.map_err(|e| e.to_string())?), range })
+    Ok(Decoded {
+        quant: Some(quant.map_err(|e| e.to_string())?),
+        range,
+    })
 }

@@ -18,7 +18,11 @@ pub(crate) fn keep(sparsity: SparsityParameters<'_>, data: &[u8]) -> op::Foreign
         ("data".to_owned(), Attr::Bytes(data.to_vec())),
         ("sparsity".to_owned(), Attr::Bytes(builder.finished_data().to_vec())),
     ]);
-    op::Foreign { name: NAME.into(), attrs, definition: Blob::default() }
+    op::Foreign {
+        name: NAME.into(),
+        attrs,
+        definition: Blob::default(),
+    }
 }
 
 /// What such an operation keeps; `None` where it is damaged.
@@ -26,7 +30,10 @@ pub(crate) fn parts(foreign: &op::Foreign) -> Option<(SparsityParametersT, &[u8]
     let (Attr::Bytes(sparsity), Attr::Bytes(data)) = (foreign.attrs.get("sparsity")?, foreign.attrs.get("data")?) else {
         return None;
     };
-    let limits = VerifierOptions { max_apparent_size: sparsity.len().saturating_mul(4), ..VerifierOptions::default() };
+    let limits = VerifierOptions {
+        max_apparent_size: sparsity.len().saturating_mul(4),
+        ..VerifierOptions::default()
+    };
     let sparsity = flatbuffers::root_with_opts::<SparsityParameters<'_>>(&limits, sparsity).ok()?;
     Some((sparsity.unpack(), data))
 }

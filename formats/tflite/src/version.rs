@@ -55,7 +55,10 @@ impl Signature<'_> {
 /// The first version whose types hold `dtype`; 1 where none does.
 fn by_type(dtype: Option<DType>, table: &[(&[DType], i32)]) -> i32 {
     let Some(dtype) = dtype else { return 1 };
-    table.iter().find(|(types, _)| types.contains(&dtype)).map_or(1, |&(_, version)| version)
+    table
+        .iter()
+        .find(|(types, _)| types.contains(&dtype))
+        .map_or(1, |&(_, version)| version)
 }
 
 const F8: &[DType] = &[DType::F8E4M3, DType::F8E5M2];
@@ -77,7 +80,13 @@ pub(crate) fn version(s: &Signature<'_>) -> i32 {
             }
         }
         B::SVDF if is(in0, I8) => 3,
-        B::SVDF if hybrid_weights => if asymmetric(s.options) { 4 } else { 2 },
+        B::SVDF if hybrid_weights => {
+            if asymmetric(s.options) {
+                4
+            } else {
+                2
+            }
+        }
         B::BATCH_MATMUL if hybrid_weights && asymmetric(s.options) => 4,
         B::BATCH_MATMUL => by_type(in0, &[(&[I16], 3), (&[I8], 2)]),
         B::EMBEDDING_LOOKUP if is(in1, I2) => 5,
@@ -91,10 +100,20 @@ pub(crate) fn version(s: &Signature<'_>) -> i32 {
         },
         B::GATHER_ND if is(in1, I16) && !matches!(in0, Some(Bool | F8E4M3 | F8E5M2)) => 4,
         B::GATHER_ND => by_type(in0, &[(F8, 6), (&[Bool], 5), (&[I16], 3), (&[String], 2)]),
-        B::DEQUANTIZE if is(in0, I8) => if s.per_axis(0) { 5 } else { 2 },
+        B::DEQUANTIZE if is(in0, I8) => {
+            if s.per_axis(0) {
+                5
+            } else {
+                2
+            }
+        }
         B::DEQUANTIZE => by_type(in0, &[(F8, 9), (&[U4], 8), (&[I2], 7), (&[I4], 6), (&[I16, F16], 3)]),
         B::QUANTIZE => {
-            let per_axis = s.outputs.first().and_then(|t| t.quant.as_ref()).is_some_and(|q| q.scales().len() > 1);
+            let per_axis = s
+                .outputs
+                .first()
+                .and_then(|t| t.quant.as_ref())
+                .is_some_and(|q| q.scales().len() > 1);
             match s.out() {
                 Some(U4) => 5,
                 Some(I4) => 4,
@@ -103,25 +122,48 @@ pub(crate) fn version(s: &Signature<'_>) -> i32 {
                 _ => 1,
             }
         }
-        B::FAKE_QUANT => if matches!(s.options, O::FakeQuantOptions(o) if o.narrow_range) { 2 } else { 1 },
+        B::FAKE_QUANT => {
+            if matches!(s.options, O::FakeQuantOptions(o) if o.narrow_range) {
+                2
+            } else {
+                1
+            }
+        }
         B::ADD | B::SUB | B::MUL | B::DIV => arithmetic(s),
         B::MAXIMUM | B::MINIMUM if is(in0, I16) => 4,
         B::MAXIMUM | B::MINIMUM if s.broadcasts_beyond_4d() => 3,
         B::MAXIMUM | B::MINIMUM => by_type(in0, &[(&[I8], 2)]),
         B::FLOOR_DIV => by_type(in0, &[(&[I16, I8], 3), (&[F32], 2)]),
         B::FLOOR_MOD | B::EXP | B::LOG | B::SQRT | B::REDUCE_PROD => by_type(in0, &[(&[I16, I8], 2)]),
-        B::ABS if is(in0, I16) => if s.quantized(0) { 3 } else { 4 },
+        B::ABS if is(in0, I16) => {
+            if s.quantized(0) {
+                3
+            } else {
+                4
+            }
+        }
         B::ABS => by_type(in0, &[(&[I32], 5), (&[I8, U8], 2)]),
         B::SIGN => by_type(in0, &[(&[I32], 2)]),
         B::SIN | B::COS => by_type(in0, &[(&[F16], 2)]),
-        B::MEAN | B::MIRROR_PAD | B::REDUCE_MAX | B::REDUCE_MIN | B::RELU6 | B::RSQRT | B::TANH | B::LOGISTIC
-        | B::LESS | B::GREATER_EQUAL | B::MAX_POOL_2D | B::AVERAGE_POOL_2D => by_type(in0, &[(&[I16], 3), (&[I8], 2)]),
+        B::MEAN
+        | B::MIRROR_PAD
+        | B::REDUCE_MAX
+        | B::REDUCE_MIN
+        | B::RELU6
+        | B::RSQRT
+        | B::TANH
+        | B::LOGISTIC
+        | B::LESS
+        | B::GREATER_EQUAL
+        | B::MAX_POOL_2D
+        | B::AVERAGE_POOL_2D => by_type(in0, &[(&[I16], 3), (&[I8], 2)]),
         B::RELU => by_type(in0, &[(&[I16], 3), (&[I8, U8], 2)]),
         B::LEAKY_RELU => by_type(in0, &[(&[I16], 2)]),
         B::GELU => by_type(in0, &[(&[F16], 3), (&[I8, U8], 2)]),
         B::SOFTMAX => by_type(in0, &[(&[F16], 4), (&[I16], 3), (&[I8], 2)]),
-        B::LOG_SOFTMAX | B::SUM | B::SPACE_TO_DEPTH | B::DEPTH_TO_SPACE | B::GREATER | B::LESS_EQUAL
-        | B::SQUARED_DIFFERENCE => by_type(in0, &[(&[I8], 2)]),
+        B::LOG_SOFTMAX | B::SUM | B::SPACE_TO_DEPTH | B::DEPTH_TO_SPACE | B::GREATER | B::LESS_EQUAL | B::SQUARED_DIFFERENCE => {
+            by_type(in0, &[(&[I8], 2)])
+        }
         B::EQUAL => by_type(in0, &[(&[I16], 5), (&[String], 3), (&[I8], 2)]),
         B::NOT_EQUAL => by_type(in0, &[(&[I16], 4), (&[String], 3), (&[I8], 2)]),
         B::L2_NORMALIZATION => by_type(s.out(), &[(&[I8], 2)]),
@@ -150,9 +192,7 @@ pub(crate) fn version(s: &Signature<'_>) -> i32 {
         },
         B::SPLIT => by_type(in1, &[(F8, 5), (&[I16], 4), (&[I32], 3), (&[I8], 2)]),
         B::SPLIT_V => by_type(in0, &[(F8, 3), (&[I8], 2)]),
-        B::CONCATENATION => {
-            by_type(in0, &[(F8, 7), (&[F16], 6), (&[I4], 5), (&[U32], 4), (&[I16], 3), (&[I8], 2)])
-        }
+        B::CONCATENATION => by_type(in0, &[(F8, 7), (&[F16], 6), (&[I4], 5), (&[U32], 4), (&[I16], 3), (&[I8], 2)]),
         B::PACK => by_type(in0, &[(F8, 5), (&[I8], 2), (&[I16], 3), (&[U32], 4)]),
         B::UNPACK => by_type(in0, &[(F8, 6), (&[I8, U8], 2), (&[Bool], 3), (&[I16], 4), (&[F16, BF16], 5)]),
         B::RESIZE_BILINEAR if is(in0, I16) => 4,
@@ -181,11 +221,25 @@ pub(crate) fn version(s: &Signature<'_>) -> i32 {
         B::FILL => by_type(in1, &[(F8, 5), (&[F16], 4), (&[I8, I16], 3), (&[Bool, String], 2)]),
         B::BROADCAST_TO => by_type(in0, &[(F8, 4), (&[I8, I16], 3)]).max(2),
         B::CAST => {
-            let table: &[(&[DType], i32)] =
-                &[(F8, 9), (&[I2, U4], 8), (&[BF16], 7), (&[I4], 6), (&[F64, F16], 5), (&[U16], 4), (&[I8], 3), (&[U32], 2)];
+            let table: &[(&[DType], i32)] = &[
+                (F8, 9),
+                (&[I2, U4], 8),
+                (&[BF16], 7),
+                (&[I4], 6),
+                (&[F64, F16], 5),
+                (&[U16], 4),
+                (&[I8], 3),
+                (&[U32], 2),
+            ];
             by_type(in0, table).max(by_type(s.out(), table))
         }
-        B::WHERE => if is(in0, Bool) { 1 } else { 2 },
+        B::WHERE => {
+            if is(in0, Bool) {
+                1
+            } else {
+                2
+            }
+        }
         B::RANGE => by_type(in0, &[(&[I64], 2)]),
         B::SPARSE_TO_DENSE => by_type(in2, &[(&[I8, U8], 3), (&[I64], 2)]),
         B::DYNAMIC_UPDATE_SLICE => match by_type(in0, &[(&[BF16], 6), (&[I4], 5), (&[I16], 4), (&[F16], 3)]) {
@@ -226,13 +280,25 @@ fn weighted(s: &Signature<'_>) -> i32 {
                 () if all(I16) => 4,
                 () if all(I8) => 3,
                 () if pair(I8, I4) => 7,
-                () if pair(F32, I8) => if s.per_axis(1) { 5 } else { 2 },
+                () if pair(F32, I8) => {
+                    if s.per_axis(1) {
+                        5
+                    } else {
+                        2
+                    }
+                }
                 () => 1,
             }
         }
         O::DepthwiseConv2DOptions(o) => match () {
             () if all(I16) => 5,
-            () if pair(F32, I8) => if s.per_axis(1) { 6 } else { 4 },
+            () if pair(F32, I8) => {
+                if s.per_axis(1) {
+                    6
+                } else {
+                    4
+                }
+            }
             () if all(I8) => 3,
             () if pair(I8, I4) => 7,
             () if (o.dilation_w_factor, o.dilation_h_factor) != (1, 1) => 2,
@@ -249,7 +315,13 @@ fn weighted(s: &Signature<'_>) -> i32 {
             () if o.keep_num_dims => 5,
             () if all(I8) => 4,
             () if pair(I8, I4) => 10,
-            () if pair(F32, I8) => if o.asymmetric_quantize_inputs { 9 } else { 3 },
+            () if pair(F32, I8) => {
+                if o.asymmetric_quantize_inputs {
+                    9
+                } else {
+                    3
+                }
+            }
             () if o.weights_format == FullyConnectedOptionsWeightsFormat::SHUFFLED4x16INT8 => 2,
             () => 1,
         },
@@ -271,13 +343,25 @@ fn lstm(s: &Signature<'_>) -> i32 {
         O::LSTMOptions(o) if o.kernel_type == LSTMKernelType::BASIC => 2,
         O::LSTMOptions(o) => match pair {
             (Some(I16), Some(I8)) => 5,
-            (Some(F32), Some(I8)) => if o.asymmetric_quantize_inputs { 4 } else { 3 },
+            (Some(F32), Some(I8)) => {
+                if o.asymmetric_quantize_inputs {
+                    4
+                } else {
+                    3
+                }
+            }
             _ => 1,
         },
         O::UnidirectionalSequenceLSTMOptions(o) => match pair {
             (Some(I16), Some(I8)) => 5,
             _ if o.diagonal_recurrent_tensors => 4,
-            (Some(F32), Some(I8)) => if o.asymmetric_quantize_inputs { 3 } else { 2 },
+            (Some(F32), Some(I8)) => {
+                if o.asymmetric_quantize_inputs {
+                    3
+                } else {
+                    2
+                }
+            }
             _ => 1,
         },
         _ => 1,

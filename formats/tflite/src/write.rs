@@ -62,7 +62,10 @@ pub fn write_file(model: &Model, path: impl AsRef<Path>) -> Result<(), Error> {
 pub fn write_file_with(model: &Model, path: impl AsRef<Path>, options: &WriteOptions) -> Result<(), Error> {
     let path = path.as_ref();
     let prepared = Prepared::new(model, options, REACH)?;
-    let failed = |source| Error::Write { path: path.to_owned(), source };
+    let failed = |source| Error::Write {
+        path: path.to_owned(),
+        source,
+    };
     // What a link leads to is replaced, not the link; what is no regular file, such as a pipe, is written to as it is.
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     if fs::metadata(&target).is_ok_and(|m| !m.is_file()) {
@@ -112,8 +115,17 @@ impl<'m> Prepared<'m> {
             layout = plan.buffers.layout(skeleton.bytes.len() as u64, &inline);
         }
         skeleton.patch(&layout)?;
-        let associated = model.metadata.get(ASSOCIATED_FILES).map(|archive| zip::moved(archive, layout.end)).unwrap_or_default();
-        Ok(Prepared { plan, skeleton, layout, associated })
+        let associated = model
+            .metadata
+            .get(ASSOCIATED_FILES)
+            .map(|archive| zip::moved(archive, layout.end))
+            .unwrap_or_default();
+        Ok(Prepared {
+            plan,
+            skeleton,
+            layout,
+            associated,
+        })
     }
 
     fn stream(&self, out: &mut dyn Write) -> io::Result<()> {

@@ -69,14 +69,22 @@ macro_rules! conv_3d {
 
 macro_rules! reducer {
     ($options:expr, $variant:ident) => {
-        op::$variant { keep_dims: of!($options, ReducerOptions).keep_dims }.into()
+        op::$variant {
+            keep_dims: of!($options, ReducerOptions).keep_dims,
+        }
+        .into()
     };
 }
 
 macro_rules! random {
     ($options:expr, $variant:ident, $around:expr) => {{
         let o = of!($options, RandomOptions);
-        op::$variant { seed: o.seed, seed2: o.seed2, dtype: $around.output? }.into()
+        op::$variant {
+            seed: o.seed,
+            seed2: o.seed2,
+            dtype: $around.output?,
+        }
+        .into()
     }};
 }
 

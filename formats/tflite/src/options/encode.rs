@@ -44,27 +44,33 @@ fn int(extent: u32) -> i32 {
 }
 
 fn pool(filter: [u32; 2], stride: [u32; 2], padding: Padding, activation: Activation) -> O {
-    O::Pool2DOptions(Pool2DOptionsT {
-        padding: padding_code(padding),
-        stride_w: int(stride[1]),
-        stride_h: int(stride[0]),
-        filter_width: int(filter[1]),
-        filter_height: int(filter[0]),
-        fused_activation_function: activation_code(activation),
-    }.into())
+    O::Pool2DOptions(
+        Pool2DOptionsT {
+            padding: padding_code(padding),
+            stride_w: int(stride[1]),
+            stride_h: int(stride[0]),
+            filter_width: int(filter[1]),
+            filter_height: int(filter[0]),
+            fused_activation_function: activation_code(activation),
+        }
+        .into(),
+    )
 }
 
 fn conv_3d(padding: Padding, stride: [u32; 3], dilation: [u32; 3], activation: Activation) -> O {
-    O::Conv3DOptions(Conv3DOptionsT {
-        padding: padding_code(padding),
-        stride_d: int(stride[0]),
-        stride_h: int(stride[1]),
-        stride_w: int(stride[2]),
-        fused_activation_function: activation_code(activation),
-        dilation_d_factor: int(dilation[0]),
-        dilation_h_factor: int(dilation[1]),
-        dilation_w_factor: int(dilation[2]),
-    }.into())
+    O::Conv3DOptions(
+        Conv3DOptionsT {
+            padding: padding_code(padding),
+            stride_d: int(stride[0]),
+            stride_h: int(stride[1]),
+            stride_w: int(stride[2]),
+            fused_activation_function: activation_code(activation),
+            dilation_d_factor: int(dilation[0]),
+            dilation_h_factor: int(dilation[1]),
+            dilation_w_factor: int(dilation[2]),
+        }
+        .into(),
+    )
 }
 
 fn reducer(keep_dims: bool) -> O {

@@ -25,7 +25,10 @@ pub(crate) fn keep(
         }
     }
     let plain = OperatorT {
-        intermediates: options.intermediates.filter(|list| !list.is_empty()).map(|list| vec![0; list.len()]),
+        intermediates: options
+            .intermediates
+            .filter(|list| !list.is_empty())
+            .map(|list| vec![0; list.len()]),
         builtin_options: options.builtin_options,
         builtin_options_2: options.builtin_options_2,
         ..OperatorT::default()
@@ -33,7 +36,12 @@ pub(crate) fn keep(
     let mut builder = FlatBufferBuilder::new();
     let root = plain.pack(&mut builder);
     builder.finish_minimal(root);
-    Some(op::Builtin { code: code.0, version, options: planish_core::attr::Blob(builder.finished_data().to_vec()), graphs })
+    Some(op::Builtin {
+        code: code.0,
+        version,
+        options: planish_core::attr::Blob(builder.finished_data().to_vec()),
+        graphs,
+    })
 }
 
 /// The options that such an operation keeps, subgraphs numbered as in the file to write; `None` where they are damaged.
@@ -41,7 +49,10 @@ pub(crate) fn options(op: &op::Builtin, subgraph: &dyn Fn(GraphId) -> i32) -> Op
     if op.options.0.is_empty() {
         return Some(OperatorT::default());
     }
-    let limits = VerifierOptions { max_apparent_size: op.options.0.len().saturating_mul(4), ..VerifierOptions::default() };
+    let limits = VerifierOptions {
+        max_apparent_size: op.options.0.len().saturating_mul(4),
+        ..VerifierOptions::default()
+    };
     let mut options = flatbuffers::root_with_opts::<Operator<'_>>(&limits, &op.options.0).ok()?.unpack();
     for index in subgraphs(&mut options) {
         if *index >= 0 {

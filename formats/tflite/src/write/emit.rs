@@ -60,28 +60,43 @@ pub(crate) struct Skeleton {
 /// Builds the flatbuffer. `inline[i]` says whether data `i` will lie inside the flatbuffer's reach, as a vector.
 pub(crate) fn skeleton(plan: &Plan<'_>, inline: &[bool]) -> Result<Skeleton, Error> {
     let mut b = Builder::default();
-    let metadata: Vec<_> = plan.metadata.iter().map(|(name, data)| {
-        let name = b.text(name);
-        let args = schema::MetadataArgs { name: Some(name), buffer: buffer_index(Some(*data)) };
-        schema::Metadata::create(&mut b.inner, &args)
-    }).collect();
+    let metadata: Vec<_> = plan
+        .metadata
+        .iter()
+        .map(|(name, data)| {
+            let name = b.text(name);
+            let args = schema::MetadataArgs {
+                name: Some(name),
+                buffer: buffer_index(Some(*data)),
+            };
+            schema::Metadata::create(&mut b.inner, &args)
+        })
+        .collect();
     let metadata = (!metadata.is_empty()).then(|| b.inner.create_vector(&metadata));
-    let signatures: Vec<_> = plan.signatures.iter().map(|signature| {
-        let inputs = tensor_map(&mut b, &signature.inputs);
-        let outputs = tensor_map(&mut b, &signature.outputs);
-        let key = b.text(signature.name);
-        let args = schema::SignatureDefArgs {
-            inputs: Some(inputs),
-            outputs: Some(outputs),
-            signature_key: Some(key),
-            subgraph_index: signature.subgraph,
-        };
-        schema::SignatureDef::create(&mut b.inner, &args)
-    }).collect();
+    let signatures: Vec<_> = plan
+        .signatures
+        .iter()
+        .map(|signature| {
+            let inputs = tensor_map(&mut b, &signature.inputs);
+            let outputs = tensor_map(&mut b, &signature.outputs);
+            let key = b.text(signature.name);
+            let args = schema::SignatureDefArgs {
+                inputs: Some(inputs),
+                outputs: Some(outputs),
+                signature_key: Some(key),
+                subgraph_index: signature.subgraph,
+            };
+            schema::SignatureDef::create(&mut b.inner, &args)
+        })
+        .collect();
     let signatures = (!signatures.is_empty()).then(|| b.inner.create_vector(&signatures));
     let codes: Vec<_> = plan.codes.keys().map(|code| operator_code(&mut b, code)).collect();
     let codes = b.inner.create_vector(&codes);
-    let subgraphs = plan.subgraphs.iter().map(|s| subgraph(&mut b, plan, s)).collect::<Result<Vec<_>, Error>>()?;
+    let subgraphs = plan
+        .subgraphs
+        .iter()
+        .map(|s| subgraph(&mut b, plan, s))
+        .collect::<Result<Vec<_>, Error>>()?;
     let subgraphs = b.inner.create_vector(&subgraphs);
     let description = (!plan.description.is_empty()).then(|| b.text(plan.description));
 
@@ -149,16 +164,22 @@ fn buffer_index(data: Option<usize>) -> u32 {
     data.map_or(0, |i| i as u32 + 1)
 }
 
-fn tensor_map<'b>(
-    b: &mut Builder<'b>,
-    entries: &[(&str, i32)],
-) -> WIPOffset<Vector<'b, ForwardsUOffset<schema::TensorMap<'b>>>> {
+fn tensor_map<'b>(b: &mut Builder<'b>, entries: &[(&str, i32)]) -> WIPOffset<Vector<'b, ForwardsUOffset<schema::TensorMap<'b>>>> {
     let mut sorted = entries.to_vec();
     sorted.sort();
-    let maps: Vec<_> = sorted.iter().map(|&(name, tensor)| {
-        let name = b.text(name);
-        schema::TensorMap::create(&mut b.inner, &schema::TensorMapArgs { name: Some(name), tensor_index: tensor as u32 })
-    }).collect();
+    let maps: Vec<_> = sorted
+        .iter()
+        .map(|&(name, tensor)| {
+            let name = b.text(name);
+            schema::TensorMap::create(
+                &mut b.inner,
+                &schema::TensorMapArgs {
+                    name: Some(name),
+                    tensor_index: tensor as u32,
+                },
+            )
+        })
+        .collect();
     b.inner.create_vector(&maps)
 }
 
@@ -218,7 +239,11 @@ fn operator<'b>(b: &mut Builder<'b>, plan: &Plan<'_>, o: &Operator<'_>) -> WIPOf
 fn tensor<'b>(b: &mut Builder<'b>, s: &Subgraph<'_>, t: &TensorPlan<'_>) -> Result<WIPOffset<schema::Tensor<'b>>, Error> {
     let ValueInfo { ty, name, .. } = t.info;
     let too_large = || Error::TooLarge {
-        place: format!("`{}` of type {ty} in graph `{}`", name.as_deref().unwrap_or_default(), s.graph.name()),
+        place: format!(
+            "`{}` of type {ty} in graph `{}`",
+            name.as_deref().unwrap_or_default(),
+            s.graph.name()
+        ),
     };
     let (mut shape, mut signature) = (None, None);
     if let Some(dims) = ty.shape.dims() {

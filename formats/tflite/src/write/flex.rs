@@ -47,10 +47,14 @@ fn width_of(value: u64) -> u8 {
 }
 
 fn signed_width(value: i64) -> u8 {
-    [i64::from(i8::MIN)..=i8::MAX.into(), i16::MIN.into()..=i16::MAX.into(), i32::MIN.into()..=i32::MAX.into()]
-        .iter()
-        .position(|range| range.contains(&value))
-        .unwrap_or(3) as u8
+    [
+        i64::from(i8::MIN)..=i8::MAX.into(),
+        i16::MIN.into()..=i16::MAX.into(),
+        i32::MIN.into()..=i32::MAX.into(),
+    ]
+    .iter()
+    .position(|range| range.contains(&value))
+    .unwrap_or(3) as u8
 }
 
 impl Writer {
@@ -79,7 +83,11 @@ impl Writer {
         let place = Place::At(self.out.len());
         self.out.extend(key.bytes().filter(|&b| b != 0));
         self.out.push(0);
-        Item { kind: KEY, width: 0, place }
+        Item {
+            kind: KEY,
+            width: 0,
+            place,
+        }
     }
 
     fn item_width(item: &Item, from: usize) -> u8 {
@@ -104,7 +112,12 @@ impl Writer {
     fn vector(&mut self, items: &[Item], keys: Option<&[Item]>) -> Item {
         let reach = self.out.len() + 8 * (items.len() + keys.map_or(0, <[Item]>::len) + 8);
         let widest = |items: &[Item]| {
-            items.iter().map(|i| Writer::item_width(i, reach)).chain([width_of(items.len() as u64)]).max().unwrap_or(0)
+            items
+                .iter()
+                .map(|i| Writer::item_width(i, reach))
+                .chain([width_of(items.len() as u64)])
+                .max()
+                .unwrap_or(0)
         };
         let keys = keys.map(|keys| {
             let width = widest(keys);
@@ -125,14 +138,26 @@ impl Writer {
         items.iter().for_each(|i| self.put(i, width));
         for item in items {
             // The type byte of something inline says the width it is stored in.
-            let own = if matches!(item.place, Place::Inline(_)) { width } else { item.width };
+            let own = if matches!(item.place, Place::Inline(_)) {
+                width
+            } else {
+                item.width
+            };
             self.out.push(item.kind << 2 | own);
         }
-        Item { kind: if keys.is_some() { MAP } else { VECTOR }, width, place }
+        Item {
+            kind: if keys.is_some() { MAP } else { VECTOR },
+            width,
+            place,
+        }
     }
 
     fn attr(&mut self, attr: &Attr) -> Item {
-        let inline = |kind, width, bits| Item { kind, width, place: Place::Inline(bits) };
+        let inline = |kind, width, bits| Item {
+            kind,
+            width,
+            place: Place::Inline(bits),
+        };
         match attr {
             Attr::Bool(v) => inline(BOOL, 0, u64::from(*v)),
             Attr::Int(v) => inline(INT, signed_width(*v), *v as u64),

@@ -86,7 +86,10 @@ pub(crate) fn plan<'m>(model: &'m Model, options: &WriteOptions) -> Result<Plan<
         for op in model.graph(id).ids() {
             if let Some(unknown) = model.graph(id).op(op).graphs().iter().find(|g| !index.contains_key(g)) {
                 let place = model.graph(id).label(op);
-                return Err(Error::Model { place, problem: format!("it calls {unknown:?}, which the model does not have") });
+                return Err(Error::Model {
+                    place,
+                    problem: format!("it calls {unknown:?}, which the model does not have"),
+                });
             }
         }
     }
@@ -99,7 +102,11 @@ pub(crate) fn plan<'m>(model: &'m Model, options: &WriteOptions) -> Result<Plan<
         subgraphs.push(Planner::new(model.graph(id), &index, options, &mut buffers).run()?);
     }
     let codes: BTreeSet<Code> = subgraphs.iter().flat_map(|s| s.operators.iter().map(|o| o.code.clone())).collect();
-    let signatures = model.signatures.iter().map(|s| signature(s, &index, &subgraphs)).collect::<Result<_, _>>()?;
+    let signatures = model
+        .signatures
+        .iter()
+        .map(|s| signature(s, &index, &subgraphs))
+        .collect::<Result<_, _>>()?;
     let mut metadata = Vec::new();
     let known = codes.iter().filter(|c| c.custom.is_none()).map(|c| (B(c.builtin), c.version));
     if let Some(runtime) = min_runtime(known) {
@@ -113,7 +120,14 @@ pub(crate) fn plan<'m>(model: &'m Model, options: &WriteOptions) -> Result<Plan<
         }
     }
     let codes = codes.into_iter().zip(0..).collect();
-    Ok(Plan { description: &model.description, subgraphs, signatures, codes, metadata, buffers })
+    Ok(Plan {
+        description: &model.description,
+        subgraphs,
+        signatures,
+        codes,
+        metadata,
+        buffers,
+    })
 }
 
 /// The primary graph first, the others by id. The primary graph is the first one that a signature calls.
@@ -129,14 +143,23 @@ fn subgraph_order(model: &Model) -> Vec<GraphId> {
 fn unwritable(graph: &Graph, options: &WriteOptions, missing: &mut Vec<NoOperator>) {
     for id in graph.order() {
         let op = graph.op(id);
-        let around = Surroundings { operands: 0, input: None, subgraph: &|_| 0 };
+        let around = Surroundings {
+            operands: 0,
+            input: None,
+            subgraph: &|_| 0,
+        };
         let (name, flex) = match encode(op, &around) {
             Encoded::SourceOnly => (op.name(), false),
             Encoded::Foreign(o) if o.name == sparse::NAME || options.allows(o) => continue,
             Encoded::Foreign(o) => (o.name.as_str(), true),
             _ => continue,
         };
-        missing.push(NoOperator { op: name.to_owned(), label: graph.label(id), graph: graph.name().to_owned(), flex });
+        missing.push(NoOperator {
+            op: name.to_owned(),
+            label: graph.label(id),
+            graph: graph.name().to_owned(),
+            flex,
+        });
     }
 }
 
@@ -145,14 +168,24 @@ fn signature<'m>(
     index: &BTreeMap<GraphId, i32>,
     subgraphs: &[Subgraph<'_>],
 ) -> Result<SignaturePlan<'m>, Error> {
-    let problem = |problem: &str| Error::Model { place: format!("signature `{}`", signature.name), problem: problem.into() };
-    let &subgraph = index.get(&signature.graph).ok_or_else(|| problem("the model does not have its graph"))?;
+    let problem = |problem: &str| Error::Model {
+        place: format!("signature `{}`", signature.name),
+        problem: problem.into(),
+    };
+    let &subgraph = index
+        .get(&signature.graph)
+        .ok_or_else(|| problem("the model does not have its graph"))?;
     let s = &subgraphs[subgraph as usize];
     if signature.inputs.len() != s.inputs.len() || signature.outputs.len() != s.outputs.len() {
         return Err(problem("it does not name each parameter and result of its graph"));
     }
     let named = |names: &'m [String], tensors: &[i32]| -> Vec<(&'m str, i32)> {
-        names.iter().map(String::as_str).zip(tensors.iter().copied()).filter(|(name, _)| !name.is_empty()).collect()
+        names
+            .iter()
+            .map(String::as_str)
+            .zip(tensors.iter().copied())
+            .filter(|(name, _)| !name.is_empty())
+            .collect()
     };
     Ok(SignaturePlan {
         name: &signature.name,
@@ -175,18 +208,25 @@ struct Planner<'m, 'p> {
 }
 
 impl<'m, 'p> Planner<'m, 'p> {
-    fn new(
-        graph: &'m Graph,
-        index: &'p BTreeMap<GraphId, i32>,
-        options: &'p WriteOptions,
-        buffers: &'p mut Buffers,
-    ) -> Planner<'m, 'p> {
+    fn new(graph: &'m Graph, index: &'p BTreeMap<GraphId, i32>, options: &'p WriteOptions, buffers: &'p mut Buffers) -> Planner<'m, 'p> {
         let mut states = BTreeSet::new();
         for id in graph.ids() {
             let operands = graph.operands(id);
-            states.extend(state_operands(graph.op(id)).iter().filter_map(|&i| operands.get(i).copied().flatten()));
+            states.extend(
+                state_operands(graph.op(id))
+                    .iter()
+                    .filter_map(|&i| operands.get(i).copied().flatten()),
+            );
         }
-        Planner { graph, index, options, buffers, numbers: BTreeMap::new(), tensors: Vec::new(), states }
+        Planner {
+            graph,
+            index,
+            options,
+            buffers,
+            numbers: BTreeMap::new(),
+            tensors: Vec::new(),
+            states,
+        }
     }
 
     fn run(mut self) -> Result<Subgraph<'m>, Error> {
@@ -214,7 +254,13 @@ impl<'m, 'p> Planner<'m, 'p> {
             }
         }
         let outputs = graph.results().into_iter().map(|v| self.read(v)).collect();
-        Ok(Subgraph { graph, tensors: self.tensors, operators, inputs, outputs })
+        Ok(Subgraph {
+            graph,
+            tensors: self.tensors,
+            operators,
+            inputs,
+            outputs,
+        })
     }
 
     /// Gives a value its tensor.
@@ -222,7 +268,12 @@ impl<'m, 'p> Planner<'m, 'p> {
         let number = self.tensors.len() as i32;
         let state = matches!(self.graph.op(value.op), Op::State(_)) || self.states.contains(&value);
         let variable = data.is_none() && state;
-        self.tensors.push(TensorPlan { info: self.graph.info(value), data, variable, sparsity: None });
+        self.tensors.push(TensorPlan {
+            info: self.graph.info(value),
+            data,
+            variable,
+            sparsity: None,
+        });
         self.numbers.insert(value, number);
         number
     }
@@ -244,7 +295,10 @@ impl<'m, 'p> Planner<'m, 'p> {
     }
 
     fn sparse(&mut self, id: OpId, foreign: &op::Foreign) -> Result<(), Error> {
-        let problem = || Error::Model { place: self.graph.label(id), problem: "its sparse data is damaged".into() };
+        let problem = || Error::Model {
+            place: self.graph.label(id),
+            problem: "its sparse data is damaged".into(),
+        };
         let (sparsity, data) = sparse::parts(foreign).ok_or_else(problem)?;
         let data = self.buffers.add_bytes(data.to_vec());
         for value in self.graph.results_of(id) {
@@ -262,7 +316,11 @@ impl<'m, 'p> Planner<'m, 'p> {
         let index = self.index;
         let subgraph = |g: GraphId| index.get(&g).copied().unwrap_or(-1);
         let input = operands.first().copied().flatten().map(|v| graph.ty(v).dtype);
-        let around = Surroundings { operands: operands.len(), input, subgraph: &subgraph };
+        let around = Surroundings {
+            operands: operands.len(),
+            input,
+            subgraph: &subgraph,
+        };
         let mut intermediates = Vec::new();
         let (code, options) = match encode(op, &around) {
             Encoded::Builtin(code, options) => {
@@ -279,34 +337,53 @@ impl<'m, 'p> Planner<'m, 'p> {
             }
             Encoded::Builtin2(code, options) => (builtin(code.0, 1), Options::Two(options)),
             Encoded::Kept(kept) => {
-                let damaged = || Error::Model { place: graph.label(id), problem: "the options kept for it are damaged".into() };
+                let damaged = || Error::Model {
+                    place: graph.label(id),
+                    problem: "the options kept for it are damaged".into(),
+                };
                 let options = kept::options(kept, &subgraph).ok_or_else(damaged)?;
                 let hidden = options.intermediates.as_ref().map_or(0, Vec::len);
                 intermediates = outputs.split_off(outputs.len().checked_sub(hidden).ok_or_else(damaged)?);
                 (builtin(kept.code, kept.version), Options::Kept(Box::new(options)))
             }
-            Encoded::Custom(custom) => {
-                (self::custom(custom.name.clone(), custom.version), Options::Custom(custom.options.0.as_slice().into()))
-            }
+            Encoded::Custom(custom) => (
+                self::custom(custom.name.clone(), custom.version),
+                Options::Custom(custom.options.0.as_slice().into()),
+            ),
             Encoded::Foreign(foreign) if self.options.select_tf_ops && !foreign.definition.0.is_empty() => {
                 let options = flex::operator_options(&foreign.name, &foreign.definition.0);
                 (self::custom(format!("Flex{}", foreign.name), 1), Options::Custom(options.into()))
             }
-            Encoded::Foreign(foreign) => {
-                (self::custom(foreign.name.clone(), 1), Options::Custom(flex::attributes(&foreign.attrs).into()))
-            }
+            Encoded::Foreign(foreign) => (
+                self::custom(foreign.name.clone(), 1),
+                Options::Custom(flex::attributes(&foreign.attrs).into()),
+            ),
             Encoded::Tensors | Encoded::SourceOnly => unreachable!("reported before planning"),
         };
-        Ok(Operator { code, inputs, outputs, intermediates, options })
+        Ok(Operator {
+            code,
+            inputs,
+            outputs,
+            intermediates,
+            options,
+        })
     }
 }
 
 fn builtin(code: i32, version: i32) -> Code {
-    Code { builtin: code, custom: None, version }
+    Code {
+        builtin: code,
+        custom: None,
+        version,
+    }
 }
 
 fn custom(name: String, version: i32) -> Code {
-    Code { builtin: B::CUSTOM.0, custom: Some(name), version }
+    Code {
+        builtin: B::CUSTOM.0,
+        custom: Some(name),
+        version,
+    }
 }
 
 /// The constant that a `quantize` rounds, where its result can be written instead: rounding happens on the way to the file.
@@ -317,7 +394,9 @@ fn folded(graph: &Graph, id: OpId) -> Option<&Tensor> {
     let tensor = graph.constant(graph.operand(id, 0)?)?;
     let ty = graph.ty(Value { op: id, port: 0 });
     let quant = ty.quant.as_ref()?;
-    let fits = quant.axis().is_none_or(|axis| tensor.dims().get(axis) == Some(&quant.scales().len()));
+    let fits = quant
+        .axis()
+        .is_none_or(|axis| tensor.dims().get(axis) == Some(&quant.scales().len()));
     (tensor.dtype() == DType::F32 && ty.dtype == DType::I8 && fits).then_some(tensor)
 }
 
@@ -325,7 +404,13 @@ fn folded(graph: &Graph, id: OpId) -> Option<&Tensor> {
 fn padded(kind: OpKind, mut operands: Operands) -> Operands {
     let least = match kind {
         OpKind::FullyConnected | OpKind::Conv3d => 3,
-        OpKind::Lstm | OpKind::UnidirectionalSequenceLstm => if operands.len() > 20 { 24 } else { 20 },
+        OpKind::Lstm | OpKind::UnidirectionalSequenceLstm => {
+            if operands.len() > 20 {
+                24
+            } else {
+                20
+            }
+        }
         OpKind::Svdf => 5,
         _ => 0,
     };

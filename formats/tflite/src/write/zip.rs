@@ -31,10 +31,17 @@ struct Directory {
 
 fn directory(bytes: &[u8]) -> Option<Directory> {
     let least = bytes.len().saturating_sub(END_LEN + 0xffff);
-    let end = (least..=bytes.len().checked_sub(END_LEN)?).rev().find(|&at| bytes[at..].starts_with(END))?;
+    let end = (least..=bytes.len().checked_sub(END_LEN)?)
+        .rev()
+        .find(|&at| bytes[at..].starts_with(END))?;
     let size = usize::try_from(long(bytes, end + 12)?).ok()?;
     let entries = end.checked_sub(size)?;
-    Some(Directory { end, entries, count: short(bytes, end + 10)?, ahead: long(bytes, end + 16)? as i64 - entries as i64 })
+    Some(Directory {
+        end,
+        entries,
+        count: short(bytes, end + 10)?,
+        ahead: long(bytes, end + 16)? as i64 - entries as i64,
+    })
 }
 
 /// Where each entry lies that the directory lists.
