@@ -567,6 +567,26 @@ impl Graph {
         false
     }
 
+    /// Lets go of the operands of operations that nothing needs any more: `id`, then those that only it needed.
+    ///
+    /// They stay in the graph until the next sweep, but are no readers of anything: what they read is read once where
+    /// only one needed operation is left that does. Returns which operations these are.
+    pub fn retire(&mut self, id: OpId) -> Vec<OpId> {
+        let mut retired = Vec::new();
+        let mut todo = vec![id];
+        while let Some(id) = todo.pop() {
+            let used = self.inner.neighbors_directed(id.0, Outgoing).next().is_some();
+            if used || id == self.ret || id == self.parameters || self.has_effects(id) {
+                continue;
+            }
+            let operands = self.operands(id);
+            self.set_operands(id, &[]);
+            retired.push(id);
+            todo.extend(operands.into_iter().flatten().map(|v| v.op));
+        }
+        retired
+    }
+
     /// A view of one operation, for matching.
     pub fn at(&self, id: OpId) -> OpRef<'_> {
         OpRef { graph: self, id }

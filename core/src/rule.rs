@@ -133,6 +133,7 @@ fn apply<R: Rule>(rule: &R, graph: &mut Graph, cx: &mut Context<'_>) -> Result<u
             queue.insert((next_place, new));
         }
         replaced.insert(id);
+        replaced.extend(graph.retire(id));
         skipped.remove(&id);
         count += 1;
     }
