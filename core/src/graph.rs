@@ -547,7 +547,7 @@ impl Graph {
         op.kind().has_effects()
             || matches!(
                 op.kind(),
-                OpKind::While | OpKind::If | OpKind::Call | OpKind::Foreign | OpKind::Custom
+                OpKind::While | OpKind::If | OpKind::Call | OpKind::Foreign | OpKind::Custom | OpKind::Builtin
             ) && (self.inner.edges_directed(id.0, Incoming).any(|e| matches!(e.weight(), Edge::After))
                 || self.inner.edges_directed(id.0, Outgoing).any(|e| matches!(e.weight(), Edge::After)))
     }
