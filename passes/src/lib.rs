@@ -3,14 +3,19 @@
 //! Every pass is registered and can be used alone; order lives in the pipelines of [`pipelines`].
 
 mod affine;
+mod dimensions;
 mod fall_back_to_float;
 mod fold_batch_norm;
 mod fuse_activation;
 mod fuse_bias;
+mod hoist_projections;
+mod loops;
 mod lower_batch_norm;
+mod lower_tensor_lists;
 mod matching;
 mod post_training_quantize;
 mod select_hybrid_kernels;
+mod simplify_loops;
 pub mod target;
 pub mod weights;
 
@@ -18,7 +23,10 @@ pub use fall_back_to_float::{FallBackOptions, FallBackToFloat};
 pub use fold_batch_norm::FoldBatchNorm;
 pub use fuse_activation::FuseActivation;
 pub use fuse_bias::FuseBias;
+pub use hoist_projections::HoistProjections;
 pub use lower_batch_norm::LowerBatchNorm;
+pub use lower_tensor_lists::LowerTensorLists;
 pub use post_training_quantize::{Granularity, PostTrainingQuantize, QuantizeOptions};
 pub use select_hybrid_kernels::{HybridOptions, SelectHybridKernels};
+pub use simplify_loops::SimplifyLoops;
 pub use target::Target;

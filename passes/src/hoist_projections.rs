@@ -1,0 +1,132 @@
+//! Moves a product of a loop's input out of the loop: one product over all steps instead of one a step.
+//!
+//! `fully_connected(gather(x, step), w, b)` inside, with `x` the same in every step, becomes `gather(p, step)` with
+//! `p = fully_connected(x, w, b)` outside. The weight is then read once, not once a step: what makes recurrent layers
+//! fast (Appleyard et al., "Optimizing Performance of Recurrent Neural Networks on GPUs", 2016, section 3.1).
+//! A bias that is added to the sum of this product and another goes out with it.
+
+use planish_core::op::{FullyConnected, Gather};
+use planish_core::{Changed, Context, Error, Graph, Meaning, Model, Op, OpId, Pass, PassEntry, Tensor, Value};
+
+use crate::loops::{Loop, loops};
+
+/// See the module's description.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HoistProjections;
+
+impl Pass for HoistProjections {
+    type Options = planish_core::NoOptions;
+    const NAME: &'static str = "hoist_projections";
+    const SUMMARY: &'static str = "compute a recurrent layer's input projection for all steps at once, before its loop";
+    const MEANING: Meaning = Meaning::Ulps;
+
+    fn run(&self, model: &mut Model, _: &planish_core::NoOptions, cx: &mut Context<'_>) -> Result<Changed, Error> {
+        let mut changed = 0;
+        // Each hoisting rebuilds a loop, so the loops are looked up anew.
+        while let Some((found, projection)) = loops(model).iter().find_map(|l| Some((*l, find(model, l)?))) {
+            if !cx.allow_change() {
+                break;
+            }
+            hoist(model, found, projection);
+            changed += 1;
+        }
+        Ok(Changed(changed))
+    }
+}
+
+/// A product to move.
+struct Projection {
+    /// The `fully_connected` in the body.
+    product: OpId,
+    /// The position of the state that it reads a slice of.
+    position: usize,
+    /// Which slice.
+    step: Value,
+    weights: Tensor,
+    bias: Option<Tensor>,
+    /// An addition of a constant to a sum that the product is part of, and that constant.
+    later_bias: Option<(OpId, Value, Tensor)>,
+}
+
+fn find(model: &Model, found: &Loop) -> Option<Projection> {
+    let body = model.graph(found.body);
+    body.order().into_iter().find_map(|id| projection(model, found, body, id))
+}
+
+fn projection(model: &Model, found: &Loop, body: &Graph, id: OpId) -> Option<Projection> {
+    let op = body.at(id);
+    let Op::FullyConnected(product) = op.op() else { return None };
+    if product.activation != planish_core::attr::Activation::None || op.result(0).uses().is_empty() {
+        return None;
+    }
+    let (input, weights) = (op.operand(0)?, op.operand(1)?.constant()?);
+    let bias = match op.operand(2) {
+        Some(bias) => Some(bias.constant()?.clone()),
+        None => None,
+    };
+    if input.ty().shape.rank() != Some(2) {
+        return None;
+    }
+    let row = input.producer();
+    let Op::Gather(Gather { axis: 0, batch_dims: 0 }) = row.op() else { return None };
+    let (sequence, step) = (row.operand(0)?, row.operand(1)?);
+    if sequence.id().op != body.parameters_op() || step.ty().shape.rank() != Some(0) || sequence.ty().shape.rank() != Some(3) {
+        return None;
+    }
+    let position = sequence.id().port as usize;
+    if !found.is_invariant(model, position) {
+        return None;
+    }
+    let later_bias = if bias.is_none() { later_bias(body, Value { op: id, port: 0 }, weights.dims()[0]) } else { None };
+    Some(Projection { product: id, position, step: step.id(), weights: weights.clone(), bias, later_bias })
+}
+
+/// The addition of a constant vector to a sum that `product`, read only there, is part of.
+fn later_bias(body: &Graph, product: Value, units: usize) -> Option<(OpId, Value, Tensor)> {
+    let plain_add = |id: OpId| matches!(body.op(id), Op::Add(a) if a.activation == planish_core::attr::Activation::None);
+    let sum = body.value(product).only_user()?;
+    if !plain_add(sum.id()) {
+        return None;
+    }
+    let total = sum.result(0).only_user()?;
+    if !plain_add(total.id()) {
+        return None;
+    }
+    (0..2).find_map(|i| {
+        let (bias, rest) = (total.operand(i)?, total.operand(1 - i)?);
+        let tensor = bias.constant()?;
+        (tensor.dims() == [units] && rest.id().op == sum.id()).then(|| (total.id(), rest.id(), tensor.clone()))
+    })
+}
+
+fn hoist(model: &mut Model, found: Loop, projection: Projection) {
+    let sequence = found.initial(model)[projection.position];
+    let body = model.graph_mut(found.body);
+    let bias = match projection.later_bias {
+        Some((total, rest, bias)) => {
+            body.replace(Value { op: total, port: 0 }, rest);
+            Some(bias)
+        }
+        None => projection.bias,
+    };
+    let old = Value { op: projection.product, port: 0 };
+    let names = (body.info(old).name.clone(), body.operand(projection.product, 1).and_then(|w| body.info(w).name.clone()));
+    let outer = model.graph_mut(found.outer);
+    let weights = outer.add_const(projection.weights);
+    outer.info_mut(weights).name = names.1;
+    let bias = bias.map(|bias| outer.add_const(bias));
+    let whole = FullyConnected {
+        activation: planish_core::attr::Activation::None,
+        keep_num_dims: true,
+        asymmetric_quantize_inputs: false,
+        weights_format: planish_core::attr::WeightsFormat::Plain,
+    };
+    let projected = outer.add_with_empty(whole, &[Some(sequence), Some(weights), bias]);
+    outer.info_mut(projected).name = names.0;
+    let (found, parameter) = found.add_invariant(model, projected);
+    let body = model.graph_mut(found.body);
+    let row = body.add(Gather { axis: 0, batch_dims: 0 }, &[parameter, projection.step]);
+    body.replace(old, row);
+}
+
+planish_core::inventory::submit! { PassEntry::of::<HoistProjections>() }

@@ -1,0 +1,394 @@
+//! TensorFlow's tensor lists become plain tensors: `[elements, ...element shape]`.
+//!
+//! A list that a loop fills is a tensor that the loop carries, written by `dynamic_update_slice`; a list made from a
+//! tensor is that tensor. A list is reserved before anything is known of its elements' run-time extents, so its zeros
+//! are made where it meets the loop that fills it, with the extents of that loop's other values.
+
+use std::collections::BTreeMap;
+
+use planish_core::attr::Activation;
+use planish_core::op::{Concatenation, DynamicUpdateSlice, Gather, Reshape};
+use planish_core::{
+    Changed, Context, DType, Dim, Error, Graph, GraphId, Meaning, Model, Op, OpId, Pass, PassEntry, Shape, Tensor, Type, Value,
+};
+
+use crate::dimensions::{Extent, filled, parameter_dimension};
+
+/// See the module's description.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LowerTensorLists;
+
+impl Pass for LowerTensorLists {
+    type Options = planish_core::NoOptions;
+    const NAME: &'static str = "lower_tensor_lists";
+    const SUMMARY: &'static str = "turn TensorFlow's lists of tensors into tensors";
+    const MEANING: Meaning = Meaning::Exact;
+
+    fn run(&self, model: &mut Model, _: &planish_core::NoOptions, _: &mut Context<'_>) -> Result<Changed, Error> {
+        let mut changed = 0;
+        let called: Vec<GraphId> = model.graphs().flat_map(|(_, g)| g.ids().into_iter().flat_map(|id| g.op(id).graphs())).collect();
+        let outermost: Vec<GraphId> = model.graph_ids().into_iter().filter(|id| !called.contains(id)).collect();
+        for id in outermost {
+            let mut lowering = Lowering { model, changed: 0 };
+            lowering.graph(id, BTreeMap::new())?;
+            changed += lowering.changed;
+        }
+        Ok(Changed(changed))
+    }
+}
+
+/// What stands for a list in one graph.
+#[derive(Clone, Debug)]
+enum List {
+    /// A tensor of its elements.
+    Tensor(Value),
+    /// Reserved, with nothing written yet.
+    Reserved { size: Value, element_shape: Value, dtype: DType },
+}
+
+struct Lowering<'m> {
+    model: &'m mut Model,
+    changed: usize,
+}
+
+/// What a loop body or branch tells of the elements that it writes into a list.
+#[derive(Clone, Debug)]
+struct Element {
+    dtype: DType,
+    /// For each dimension its extent, or the parameter and axis that have the same.
+    dims: Vec<Result<usize, (usize, usize)>>,
+}
+
+fn problem(graph: &Graph, op: OpId, reason: impl Into<String>) -> Error {
+    Error::Operation { graph: graph.name().into(), operation: graph.label(op), reason: reason.into() }
+}
+
+impl Lowering<'_> {
+    fn graph(&mut self, id: GraphId, mut lists: BTreeMap<Value, List>) -> Result<(), Error> {
+        for op in self.model.graph(id).order() {
+            self.operation(id, op, &mut lists)?;
+        }
+        Ok(())
+    }
+
+    fn operation(&mut self, id: GraphId, op: OpId, lists: &mut BTreeMap<Value, List>) -> Result<(), Error> {
+        let graph = self.model.graph_mut(id);
+        let operands = graph.operands(op);
+        let operand = |i: usize| operands.get(i).copied().flatten();
+        let value = Value { op, port: 0 };
+        let kind = graph.op(op).clone();
+        let needs_list = |graph: &Graph| problem(graph, op, "its list comes from where this converter cannot follow it");
+        match kind {
+            Op::TensorListReserve(list) => {
+                let (Some(element_shape), Some(size)) = (operand(0), operand(1)) else { return Ok(()) };
+                lists.insert(value, List::Reserved { size, element_shape, dtype: list.dtype });
+            }
+            Op::TensorListFromTensor(_) => {
+                lists.insert(value, List::Tensor(operand(0).ok_or_else(|| needs_list(graph))?));
+            }
+            Op::Identity(_) if operand(0).is_some_and(|v| lists.contains_key(&v)) => {
+                let list = lists[&operand(0).expect("checked")].clone();
+                lists.insert(value, list);
+            }
+            Op::TensorListSetItem(_) => {
+                let (Some(list), Some(index), Some(item)) = (operand(0), operand(1), operand(2)) else { return Err(needs_list(graph)) };
+                let list = lists.get(&list).cloned().ok_or_else(|| needs_list(graph))?;
+                let tensor = match list {
+                    List::Tensor(tensor) => tensor,
+                    List::Reserved { size, .. } => zeros_like_item(graph, size, item).ok_or_else(|| needs_list(graph))?,
+                };
+                let written = write_item(graph, tensor, index, item).ok_or_else(|| problem(graph, op, "the rank of its item is unknown"))?;
+                lists.insert(value, List::Tensor(written));
+            }
+            Op::TensorListPushBack(_) => {
+                let (Some(list), Some(item)) = (operand(0), operand(1)) else { return Err(needs_list(graph)) };
+                let list = lists.get(&list).cloned().ok_or_else(|| needs_list(graph))?;
+                let row = as_row(graph, item).ok_or_else(|| problem(graph, op, "the rank of its item is unknown"))?;
+                let longer = match list {
+                    List::Tensor(tensor) => graph.add(Concatenation { axis: 0, activation: Activation::None }, &[tensor, row]),
+                    List::Reserved { .. } => row,
+                };
+                lists.insert(value, List::Tensor(longer));
+            }
+            Op::TensorListGetItem(get) => {
+                let (Some(list), Some(index)) = (operand(0), operand(1)) else { return Err(needs_list(graph)) };
+                let tensor = tensor_of(graph, lists, list, operand(2), get.dtype).ok_or_else(|| needs_list(graph))?;
+                let item = graph.add(Gather { axis: 0, batch_dims: 0 }, &[tensor, index]);
+                stand_in(graph, value, item);
+            }
+            Op::TensorListGather(get) => {
+                let (Some(list), Some(indices)) = (operand(0), operand(1)) else { return Err(needs_list(graph)) };
+                let tensor = tensor_of(graph, lists, list, operand(2), get.dtype).ok_or_else(|| needs_list(graph))?;
+                let items = graph.add(Gather { axis: 0, batch_dims: 0 }, &[tensor, indices]);
+                stand_in(graph, value, items);
+            }
+            Op::TensorListStack(stack) => {
+                let list = operand(0).ok_or_else(|| needs_list(graph))?;
+                let tensor = tensor_of(graph, lists, list, operand(1), stack.dtype).ok_or_else(|| needs_list(graph))?;
+                stand_in(graph, value, tensor);
+            }
+            Op::TensorListConcat(concat) => {
+                let list = operand(0).ok_or_else(|| needs_list(graph))?;
+                let tensor = tensor_of(graph, lists, list, operand(1), concat.dtype).ok_or_else(|| needs_list(graph))?;
+                let rest = graph.ty(tensor).shape.dims().and_then(|d| d.get(2..)?.iter().map(|d| d.known()).collect::<Option<Vec<_>>>());
+                let rest = rest.ok_or_else(|| problem(graph, op, "the shape of its elements is unknown"))?;
+                let shape: Vec<i32> = std::iter::once(-1).chain(rest.into_iter().map(|d| d as i32)).collect();
+                let shape = graph.add_ints(&shape);
+                let joined = graph.add(Reshape {}, &[tensor, shape]);
+                stand_in(graph, value, joined);
+            }
+            Op::TensorListLength(_) => {
+                let list = operand(0).and_then(|l| lists.get(&l).cloned()).ok_or_else(|| needs_list(graph))?;
+                let length = match list {
+                    List::Reserved { size, .. } => size,
+                    List::Tensor(tensor) => {
+                        let count = crate::dimensions::dimensions(graph, &[Extent::Of(tensor, 0)]);
+                        let scalar = graph.add_ints(&[]);
+                        graph.add(Reshape {}, &[count, scalar])
+                    }
+                };
+                stand_in(graph, value, length);
+            }
+            Op::TensorListElementShape(_) => {
+                let list = operand(0).and_then(|l| lists.get(&l).cloned()).ok_or_else(|| needs_list(graph))?;
+                let shape = match list {
+                    List::Reserved { element_shape, .. } => element_shape,
+                    List::Tensor(tensor) => {
+                        let rank = graph.ty(tensor).shape.rank().ok_or_else(|| problem(graph, op, "the rank of its elements is unknown"))?;
+                        let extents: Vec<Extent> = (1..rank).map(|axis| Extent::Of(tensor, axis)).collect();
+                        crate::dimensions::dimensions(graph, &extents)
+                    }
+                };
+                stand_in(graph, value, shape);
+            }
+            Op::TensorListResize(_) | Op::TensorListPopBack(_) => {
+                return Err(problem(graph, op, "lists that shrink cannot be lowered; unroll the loop that uses them"));
+            }
+            Op::While(_) | Op::If(_) | Op::Call(_) => self.caller(id, op, &kind, lists)?,
+            Op::Return(_) => {
+                let stand_ins: Vec<Option<Value>> = operands
+                    .iter()
+                    .map(|v| match v.and_then(|v| lists.get(&v)) {
+                        Some(List::Tensor(tensor)) => Some(*tensor),
+                        _ => *v,
+                    })
+                    .collect();
+                graph.set_operands(op, &stand_ins);
+                return Ok(());
+            }
+            _ => return Ok(()),
+        }
+        self.changed += 1;
+        Ok(())
+    }
+
+    /// A loop, branch or call that lists go into: they go in as tensors, and come out as such.
+    fn caller(&mut self, id: GraphId, op: OpId, kind: &Op, lists: &mut BTreeMap<Value, List>) -> Result<(), Error> {
+        let operands: Vec<Value> = self.model.graph(id).operands(op).into_iter().flatten().collect();
+        let called = kind.graphs();
+        let skipped = usize::from(matches!(kind, Op::If(_)));
+        let mut tensors: BTreeMap<usize, Value> = BTreeMap::new();
+        for (position, operand) in operands.iter().enumerate().skip(skipped) {
+            let tensor = match lists.get(operand) {
+                None => continue,
+                Some(List::Tensor(tensor)) => *tensor,
+                Some(List::Reserved { size, element_shape, dtype }) => {
+                    let (size, element_shape, dtype) = (*size, *element_shape, *dtype);
+                    let known = known_element(self.model.graph(id), element_shape, dtype);
+                    let element = match known {
+                        Some(element) => element,
+                        None => called
+                            .iter()
+                            .find_map(|&g| element_written(self.model, g, position - skipped, 8))
+                            .ok_or_else(|| problem(self.model.graph(id), op, "the shape of a list's elements is unknown"))?,
+                    };
+                    let graph = self.model.graph_mut(id);
+                    zeros(graph, size, &element, |parameter, axis| {
+                        let source = operands[parameter + skipped];
+                        match lists.get(&source) {
+                            Some(List::Tensor(tensor)) => Some((*tensor, axis)),
+                            Some(List::Reserved { .. }) => None,
+                            None => Some((source, axis)),
+                        }
+                    })
+                    .ok_or_else(|| problem(self.model.graph(id), op, "an extent of a list's elements depends on the list itself"))?
+                }
+            };
+            tensors.insert(position, tensor);
+        }
+        if !tensors.is_empty() {
+            let graph = self.model.graph_mut(id);
+            for (&position, &tensor) in &tensors {
+                graph.set_operand(op, position, Some(tensor));
+            }
+        }
+        for &inner in &called {
+            let mut inner_lists = BTreeMap::new();
+            for (&position, &tensor) in &tensors {
+                let ty = self.model.graph(id).ty(tensor).clone();
+                let parameter = self.model.graph(inner).parameters()[position - skipped];
+                self.model.graph_mut(inner).info_mut(parameter).ty = ty;
+                inner_lists.insert(parameter, List::Tensor(parameter));
+            }
+            self.graph(inner, inner_lists)?;
+        }
+        let results = self.model.graph(id).results_of(op);
+        let last = *called.last().expect("a caller calls");
+        let inner = self.model.graph(last);
+        let types: Vec<Type> = inner.results().into_iter().map(|v| inner.ty(v).clone()).collect();
+        for (result, ty) in results.into_iter().zip(types) {
+            let graph = self.model.graph_mut(id);
+            if graph.ty(result).dtype == DType::Variant && ty.dtype != DType::Variant {
+                graph.info_mut(result).ty = ty;
+                lists.insert(result, List::Tensor(result));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Lets `new` stand in for `old`, with what is known of either's shape.
+fn stand_in(graph: &mut Graph, old: Value, new: Value) {
+    let old_info = graph.info(old).clone();
+    let produced = !matches!(graph.op(new.op), Op::Parameters(_) | Op::Const(_));
+    let info = graph.info_mut(new);
+    if produced && let Some(shape) = info.ty.shape.meet(&old_info.ty.shape) {
+        info.ty.shape = shape;
+    }
+    if produced && info.name.is_none() {
+        info.name = old_info.name;
+    }
+    graph.replace(old, new);
+}
+
+fn tensor_of(graph: &mut Graph, lists: &mut BTreeMap<Value, List>, list: Value, shape: Option<Value>, dtype: DType) -> Option<Value> {
+    match lists.get(&list)?.clone() {
+        List::Tensor(tensor) => Some(tensor),
+        List::Reserved { size, element_shape, .. } => {
+            let element = known_element(graph, element_shape, dtype).or_else(|| known_element(graph, shape?, dtype))?;
+            let tensor = zeros(graph, size, &element, |_, _| None)?;
+            lists.insert(list, List::Tensor(tensor));
+            Some(tensor)
+        }
+    }
+}
+
+/// The element shape, where a constant gives it in full.
+fn known_element(graph: &Graph, element_shape: Value, dtype: DType) -> Option<Element> {
+    let tensor = graph.constant(element_shape)?;
+    let ints = (tensor.dims().len() == 1).then(|| tensor.to_ints())??;
+    let dims = ints.into_iter().map(|n| usize::try_from(n).ok().map(Ok)).collect::<Option<Vec<_>>>()?;
+    Some(Element { dtype, dims })
+}
+
+/// What is written into the list that parameter `position` of a graph is, as the graph's parameters tell.
+fn element_written(model: &Model, id: GraphId, position: usize, depth: usize) -> Option<Element> {
+    let depth = depth.checked_sub(1)?;
+    let graph = model.get_graph(id)?;
+    let mut todo = vec![*graph.parameters().get(position)?];
+    while let Some(list) = todo.pop() {
+        for reader in graph.uses(list) {
+            match graph.op(reader.op) {
+                Op::TensorListSetItem(_) | Op::TensorListPushBack(_) if reader.operand == 0 => {
+                    let item = graph.operand(reader.op, if matches!(graph.op(reader.op), Op::TensorListSetItem(_)) { 2 } else { 1 })?;
+                    let ty = graph.ty(item);
+                    let dims = ty.shape.dims()?.iter().enumerate().map(|(axis, dim)| match dim {
+                        Dim::Known(n) => Some(Ok(*n)),
+                        Dim::Unknown => parameter_dimension(graph, item, axis).map(Err),
+                    });
+                    if let Some(dims) = dims.collect() {
+                        return Some(Element { dtype: ty.dtype, dims });
+                    }
+                    todo.push(Value { op: reader.op, port: 0 });
+                }
+                Op::Identity(_) => todo.push(Value { op: reader.op, port: 0 }),
+                Op::While(_) | Op::If(_) | Op::Call(_) => {
+                    let skipped = usize::from(matches!(graph.op(reader.op), Op::If(_)));
+                    let inner = graph.op(reader.op).graphs();
+                    let found = inner.iter().find_map(|&g| element_written(model, g, reader.operand - skipped, depth));
+                    if let Some(element) = found {
+                        let outward = |(parameter, axis): (usize, usize)| {
+                            let source = graph.operand(reader.op, parameter + skipped)?;
+                            parameter_dimension(graph, source, axis)
+                        };
+                        let dims = element.dims.iter().map(|d| match *d {
+                            Ok(n) => Some(Ok(n)),
+                            Err(place) => outward(place).map(Err),
+                        });
+                        if let Some(dims) = dims.collect() {
+                            return Some(Element { dtype: element.dtype, dims });
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    None
+}
+
+/// `size` elements of zeros.
+fn zeros(
+    graph: &mut Graph,
+    size: Value,
+    element: &Element,
+    mut source: impl FnMut(usize, usize) -> Option<(Value, usize)>,
+) -> Option<Value> {
+    let mut extents = vec![size_extent(graph, size)];
+    for dim in &element.dims {
+        extents.push(match *dim {
+            Ok(n) => Extent::Known(n),
+            Err((parameter, axis)) => {
+                let (value, axis) = source(parameter, axis)?;
+                Extent::Of(value, axis)
+            }
+        });
+    }
+    Some(filled(graph, &zero(element.dtype)?, &extents))
+}
+
+fn zeros_like_item(graph: &mut Graph, size: Value, item: Value) -> Option<Value> {
+    let ty = graph.ty(item).clone();
+    let mut extents = vec![size_extent(graph, size)];
+    for (axis, dim) in ty.shape.dims()?.iter().enumerate() {
+        extents.push(dim.known().map_or(Extent::Of(item, axis), Extent::Known));
+    }
+    Some(filled(graph, &zero(ty.dtype)?, &extents))
+}
+
+fn size_extent(graph: &Graph, size: Value) -> Extent {
+    match graph.constant(size).and_then(Tensor::to_ints).and_then(|n| usize::try_from(*n.first()?).ok()) {
+        Some(n) => Extent::Known(n),
+        None => Extent::Scalar(size),
+    }
+}
+
+fn zero(dtype: DType) -> Option<Tensor> {
+    Tensor::new(dtype, &[], vec![0u8; dtype.size()?].into()).ok()
+}
+
+/// The item as a tensor of one element.
+fn as_row(graph: &mut Graph, item: Value) -> Option<Value> {
+    let dims = graph.ty(item).shape.dims()?.to_vec();
+    if dims.iter().filter(|d| **d == Dim::Unknown).count() <= 1 {
+        let shape: Vec<i32> = std::iter::once(1).chain(dims.iter().map(|d| d.known().map_or(-1, |n| n as i32))).collect();
+        let shape = graph.add_ints(&shape);
+        let row = graph.add(Reshape {}, &[item, shape]);
+        graph.info_mut(row).ty.shape = Shape::new(std::iter::once(Dim::Known(1)).chain(dims));
+        return Some(row);
+    }
+    let axis = graph.add_int(0);
+    Some(graph.add(planish_core::op::ExpandDims {}, &[item, axis]))
+}
+
+fn write_item(graph: &mut Graph, tensor: Value, index: Value, item: Value) -> Option<Value> {
+    let row = as_row(graph, item)?;
+    let rank = graph.ty(row).shape.rank()?;
+    let one = graph.add_ints(&[1]);
+    let start = graph.add(Reshape {}, &[index, one]);
+    let rest = graph.add_ints(&vec![0; rank - 1]);
+    let start = graph.add(Concatenation { axis: 0, activation: Activation::None }, &[start, rest]);
+    Some(graph.add(DynamicUpdateSlice {}, &[tensor, row, start]))
+}
+
+planish_core::inventory::submit! { PassEntry::of::<LowerTensorLists>() }

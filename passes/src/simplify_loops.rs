@@ -1,0 +1,172 @@
+//! Takes out of a loop's state what need not be carried: constants, parts that count alike, parts that nobody reads.
+//!
+//! - A part that no step changes and that starts as a constant becomes that constant inside the graphs, where kernels
+//!   can pack it; large ones share their bytes.
+//! - Two parts that start equal and change alike are one.
+//! - A part that only computes itself is dropped.
+
+use std::collections::BTreeSet;
+
+use planish_core::op::Const;
+use planish_core::{Changed, Context, Error, Graph, Meaning, Model, Op, Pass, PassEntry, Value};
+
+use crate::loops::{Loop, loops};
+
+/// See the module's description.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SimplifyLoops;
+
+impl Pass for SimplifyLoops {
+    type Options = planish_core::NoOptions;
+    const NAME: &'static str = "simplify_loops";
+    const SUMMARY: &'static str = "take out of a loop's state what need not be carried from step to step";
+    const MEANING: Meaning = Meaning::Exact;
+
+    fn run(&self, model: &mut Model, _: &planish_core::NoOptions, cx: &mut Context<'_>) -> Result<Changed, Error> {
+        let mut changed = 0;
+        loop {
+            let mut now = 0;
+            // Outer loops first: a constant that goes in there may go on into the inner ones. Ids of loops change as
+            // they are rebuilt, so each is looked up anew.
+            let count = loops(model).len();
+            for index in 0..count {
+                let Some(found) = loops(model).get(index).copied() else { break };
+                now += usize::from(simplify(model, found, cx));
+            }
+            changed += now;
+            if now == 0 {
+                return Ok(Changed(changed));
+            }
+        }
+    }
+}
+
+fn simplify(model: &mut Model, found: Loop, cx: &mut Context<'_>) -> bool {
+    let initial = found.initial(model);
+    let results = model.graph(found.outer).results_of(found.op);
+    let mut gone = BTreeSet::new();
+
+    for (position, &start) in initial.iter().enumerate() {
+        if !found.is_invariant(model, position) {
+            continue;
+        }
+        let outer = model.graph_mut(found.outer);
+        outer.replace(results[position], start);
+        if let Some(value) = outer.constant(start).cloned() {
+            let name = outer.info(start).name.clone();
+            for id in [found.cond, found.body] {
+                let graph = model.graph_mut(id);
+                let parameter = graph.parameters()[position];
+                if graph.uses(parameter).is_empty() {
+                    continue;
+                }
+                let inside = graph.add_const(value.clone());
+                graph.info_mut(inside).name = name.clone();
+                let uses: Vec<_> = graph.uses(parameter).into_iter().filter(|u| !(u.op == graph.return_op() && u.operand == position)).collect();
+                graph.replace_uses(&uses, inside);
+            }
+            gone.insert(position);
+        }
+    }
+
+    for second in 0..initial.len() {
+        let twin = (0..second).find(|&first| {
+            !gone.contains(&first) && !gone.contains(&second) && same_start(model.graph(found.outer), initial[first], initial[second])
+                && alike(model.graph(found.body), first, second)
+        });
+        if let Some(first) = twin {
+            model.graph_mut(found.outer).replace(results[second], results[first]);
+            for id in [found.cond, found.body] {
+                let graph = model.graph_mut(id);
+                let parameters = graph.parameters();
+                graph.replace(parameters[second], parameters[first]);
+            }
+            gone.insert(second);
+        }
+    }
+
+    let outer = model.graph(found.outer);
+    let cond = model.graph(found.cond);
+    let body = model.graph(found.body);
+    let mut live: BTreeSet<usize> = (0..initial.len())
+        .filter(|&i| !outer.uses(results[i]).is_empty() || cond.uses(cond.parameters()[i]).iter().any(|u| cond.is_needed(u.op)))
+        .collect();
+    loop {
+        let needed = parameters_behind(body, &live);
+        let before = live.len();
+        live.extend(needed);
+        if live.len() == before {
+            break;
+        }
+    }
+    gone.extend((0..initial.len()).filter(|i| !live.contains(i)));
+
+    // A loop without state could not be told from one that never ran.
+    if gone.len() == initial.len() {
+        gone.pop_first();
+    }
+    if gone.is_empty() || !cx.allow_change() {
+        return false;
+    }
+    found.remove(model, &gone);
+    true
+}
+
+fn same_start(graph: &Graph, first: Value, second: Value) -> bool {
+    first == second || matches!((graph.constant(first), graph.constant(second)), (Some(a), Some(b)) if a.elements() <= 16 && a == b)
+}
+
+/// Whether the results at two positions are computed in the same way from the parameters at these positions.
+fn alike(body: &Graph, first: usize, second: usize) -> bool {
+    let (parameters, results) = (body.parameters(), body.results());
+    congruent(body, results[first], results[second], parameters[first], parameters[second], 8)
+}
+
+fn congruent(graph: &Graph, a: Value, b: Value, first: Value, second: Value, depth: usize) -> bool {
+    if a == first && b == second {
+        return true;
+    }
+    if a == first || b == second || depth == 0 {
+        return false;
+    }
+    if a == b {
+        return true;
+    }
+    let (op_a, op_b) = (graph.op(a.op), graph.op(b.op));
+    match (op_a, op_b) {
+        (Op::Const(Const { value: x }), Op::Const(Const { value: y })) => x.elements() <= 16 && x == y,
+        _ if a.port == b.port && op_a == op_b && op_a.kind().is_pure() => {
+            let (left, right) = (graph.operands(a.op), graph.operands(b.op));
+            left.len() == right.len()
+                && left.iter().zip(&right).all(|(x, y)| match (x, y) {
+                    (Some(x), Some(y)) => congruent(graph, *x, *y, first, second, depth - 1),
+                    (None, None) => true,
+                    _ => false,
+                })
+        }
+        _ => false,
+    }
+}
+
+/// The positions of the parameters that the results at `live`, or effects, depend on.
+fn parameters_behind(body: &Graph, live: &BTreeSet<usize>) -> BTreeSet<usize> {
+    let results = body.results();
+    let mut todo: Vec<Value> = live.iter().map(|&i| results[i]).collect();
+    for id in body.ids() {
+        if body.op(id).kind().has_effects() || !body.after(id).is_empty() {
+            todo.extend(body.operands(id).into_iter().flatten());
+        }
+    }
+    let mut seen = BTreeSet::new();
+    let mut found = BTreeSet::new();
+    while let Some(value) = todo.pop() {
+        if value.op == body.parameters_op() {
+            found.insert(value.port as usize);
+        } else if seen.insert(value.op) {
+            todo.extend(body.operands(value.op).into_iter().flatten());
+        }
+    }
+    found
+}
+
+planish_core::inventory::submit! { PassEntry::of::<SimplifyLoops>() }
