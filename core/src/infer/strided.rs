@@ -31,6 +31,10 @@ fn bit(mask: i32, i: usize) -> bool {
 fn entries(op: &StridedSlice, count: usize, rank: usize) -> Result<Vec<Entry>, InferError> {
     let too_many = || InferError::Attribute(format!("the slice has more entries than a value of rank {rank} has dimensions"));
     let inserted = |i: usize| bit(op.new_axis_mask, i) && !bit(op.ellipsis_mask, i);
+    // Masks have 32 bits, so that entries beyond those each take a dimension.
+    if count > rank.saturating_add(32) {
+        return Err(too_many());
+    }
     let ellipses = (0..count).filter(|&i| bit(op.ellipsis_mask, i)).count();
     if ellipses > 1 {
         return Err(InferError::Attribute("a slice has at most one ellipsis".into()));
@@ -131,7 +135,7 @@ pub(super) fn strided_slice(args: &Args<'_, '_>, op: &StridedSlice) -> Types {
         }
         count = count.meet(len);
     }
-    let ints = |i| args.ints(i).unwrap_or_else(|| vec![None; count.known().unwrap_or(0)]);
+    let ints = |i| args.ints(i).unwrap_or_default();
     let bounds = Bounds {
         begin: ints(1),
         end: ints(2),
