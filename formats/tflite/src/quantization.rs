@@ -35,10 +35,11 @@ pub(crate) struct Decoded {
     pub range: Option<(f32, f32)>,
 }
 
-/// Reads the file's table for a tensor of `rank` dimensions.
+/// Reads the file's table for a tensor of these extents.
 ///
-/// Runtimes take a scale of zero for no quantization, and so does this.
-pub(crate) fn decode(table: schema::QuantizationParameters<'_>, rank: usize) -> Result<Decoded, String> {
+/// Runtimes take a scale of zero for no quantization, and so does this. Where the declared dimension has not as many slices
+/// as there are scales, the only one that has is meant: runtimes know from the operator which one it is.
+pub(crate) fn decode(table: schema::QuantizationParameters<'_>, extents: &[i32]) -> Result<Decoded, String> {
     let one = |v: Option<flatbuffers::Vector<'_, f32>>| v.filter(|v| v.len() == 1).map(|v| v.get(0)).filter(|x| x.is_finite());
     let range = one(table.min()).zip(one(table.max())).filter(|(min, max)| min <= max);
     let scales: Vec<f32> = table.scale().map(|v| v.iter().collect()).unwrap_or_default();
@@ -52,8 +53,17 @@ pub(crate) fn decode(table: schema::QuantizationParameters<'_>, rank: usize) -> 
     let quant = match scales[..] {
         [scale] => Quant::per_tensor(scale, zero_points[0]),
         _ => {
-            let axis = usize::try_from(table.quantized_dimension()).ok().filter(|&axis| axis < rank);
-            let axis = axis.ok_or_else(|| format!("quantized dimension {} of {rank}", table.quantized_dimension()))?;
+            let fits = |axis: &usize| extents.get(*axis).is_some_and(|&n| usize::try_from(n) == Ok(scales.len()));
+            let declared = usize::try_from(table.quantized_dimension()).ok().filter(fits);
+            let mut fitting = (0..extents.len()).filter(fits);
+            let axis = declared.or(fitting.next().filter(|_| fitting.next().is_none()));
+            let axis = axis.ok_or_else(|| {
+                format!(
+                    "{} scales along dimension {} of {extents:?}",
+                    scales.len(),
+                    table.quantized_dimension()
+                )
+            })?;
             Quant::per_axis(axis, scales, zero_points)
         }
     };

@@ -129,14 +129,20 @@ pub fn read(bytes: impl Into<Bytes>) -> Result<Model, Error> {
         let index = ids.iter().position(|&id| id == signature.graph).expect("it was found above");
         signature.outputs.resize(tensors[index].outputs.len(), String::new());
     }
+    let mut declares_runtime = false;
     for entry in file.metadata().into_iter().flatten() {
         let name = entry.name().unwrap_or_default();
-        if name != MIN_RUNTIME {
+        if name == MIN_RUNTIME {
+            declares_runtime = true;
+        } else {
             let data = source.data(entry.buffer(), &|| format!("metadata `{name}`"))?;
             model
                 .metadata
                 .insert(name.to_owned(), data.map(|d| d.as_slice().to_vec()).unwrap_or_default());
         }
+    }
+    if !declares_runtime {
+        model.metadata.insert(MIN_RUNTIME.into(), Vec::new());
     }
     if let Some(archive) = zip_start(bytes.as_slice()) {
         model.metadata.insert(ASSOCIATED_FILES.into(), bytes.as_slice()[archive..].to_vec());

@@ -1,8 +1,9 @@
 //! Reads one subgraph: its tensors become values and constants, its operators operations.
 
 use planish_core::attr::Blob;
+use planish_core::infer::InferError;
 use planish_core::op::{self, Arity, Op, OpKind};
-use planish_core::{DType, Dim, Graph, GraphId, Shape, Tensor, Type, Value, ValueInfo};
+use planish_core::{DType, Dim, Graph, GraphId, OpId, Shape, Tensor, Type, Value, ValueInfo};
 
 use super::{Source, inconsistent};
 use crate::codes;
@@ -108,8 +109,9 @@ impl Reader<'_, '_> {
                     feature: "quantization in blocks",
                 });
             }
-            let decoded = quantization::decode(quantization, extents.len()).map_err(|p| inconsistent(self.place(index), p))?;
-            info.ty.quant = decoded.quant;
+            let decoded = quantization::decode(quantization, &extents).map_err(|p| inconsistent(self.place(index), p))?;
+            // Runtimes look at it only where integers are stored.
+            info.ty.quant = decoded.quant.filter(|_| dtype.is_int());
             info.range = decoded.range;
         }
         Ok(info)
@@ -236,10 +238,37 @@ impl Reader<'_, '_> {
             });
         }
         let id = self.graph.add_declared(op, &operands, infos);
+        self.settle(id, builtin, code.version(), operator)
+            .ok_or_else(|| fail("it calls a subgraph that does not exist"))?;
         for (index, value) in results.into_iter().zip(self.graph.results_of(id)) {
             self.values[index] = Some(value);
         }
         Ok(())
+    }
+
+    /// Lets declared shapes give way where they contradict what follows from the operands, as they do in runtimes, and keeps
+    /// an operator as it is where its operands are none that the IR's operation takes.
+    fn settle(&mut self, id: OpId, builtin: B, version: i32, operator: schema::Operator<'_>) -> Option<()> {
+        if matches!(self.graph.op(id), Op::Builtin(_) | Op::Custom(_)) {
+            return Some(());
+        }
+        match self.graph.infer(id) {
+            Ok(types) => {
+                for (value, inferred) in self.graph.results_of(id).into_iter().zip(types) {
+                    let declared = &mut self.graph.info_mut(value).ty.shape;
+                    if !declared.compatible(&inferred.shape) {
+                        *declared = inferred.shape;
+                    }
+                }
+            }
+            Err(InferError::Declared(_)) => {}
+            Err(_) => {
+                let graphs = self.graphs;
+                let graph = |i: i32| usize::try_from(i).ok().and_then(|i| graphs.get(i).copied());
+                *self.graph.op_mut(id) = kept::keep(builtin, version, operator.unpack(), &graph)?.into();
+            }
+        }
+        Some(())
     }
 
     /// The shape that a RESHAPE of old gives as an option, as a constant. There, `[0]` stood for a scalar.

@@ -73,7 +73,8 @@ pub(crate) enum Options<'m> {
     Custom(std::borrow::Cow<'m, [u8]>),
 }
 
-/// The metadata entry that names the least runtime; written anew each time.
+/// The metadata entry that names the least runtime. It is written anew each time, and not at all where a model's own entry
+/// of this name is empty: so says a file that was read and has none.
 pub(crate) const MIN_RUNTIME: &str = "min_runtime_version";
 
 /// Plans the file of a model.
@@ -109,7 +110,8 @@ pub(crate) fn plan<'m>(model: &'m Model, options: &WriteOptions) -> Result<Plan<
         .collect::<Result<_, _>>()?;
     let mut metadata = Vec::new();
     let known = codes.iter().filter(|c| c.custom.is_none()).map(|c| (B(c.builtin), c.version));
-    if let Some(runtime) = min_runtime(known) {
+    let wanted = model.metadata.get(MIN_RUNTIME).is_none_or(|text| !text.is_empty());
+    if let Some(runtime) = min_runtime(known).filter(|_| wanted) {
         let mut text = runtime.as_bytes().to_vec();
         text.resize(16, 0);
         metadata.push((MIN_RUNTIME, buffers.add_bytes(text)));
