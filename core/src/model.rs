@@ -8,6 +8,13 @@ use crate::graph::Graph;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct GraphId(u32);
 
+impl GraphId {
+    /// A number for this graph, in the order in which graphs were added.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// A public entry of a model: names for the parameters and results of one graph.
 ///
 /// These names are promises to whoever calls the model; no pass may change them.
