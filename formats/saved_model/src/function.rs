@@ -1,0 +1,153 @@
+//! Graphs and library functions in one form, with inputs resolved to places instead of text.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use prost::Message as _;
+use prost::bytes::Bytes;
+
+use crate::Error;
+use crate::output_names;
+use crate::proto::{ArgAttrs, ArgDef, FunctionDef, FunctionHead, FunctionLibrary, NodeDef};
+
+/// Where an input of a node comes from.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Source {
+    /// An argument of the function.
+    Arg(usize),
+    /// Output `port` of node `node`.
+    Node { node: usize, port: usize },
+}
+
+/// A GraphDef or the body of a function.
+pub(crate) struct Body {
+    /// The function's name; empty for the graph itself.
+    pub(crate) name: String,
+    pub(crate) nodes: Vec<NodeDef>,
+    by_name: BTreeMap<String, usize>,
+    pub(crate) args: Vec<ArgDef>,
+    pub(crate) arg_attrs: BTreeMap<u32, ArgAttrs>,
+    /// Names of the results and where they come from, in the function's order.
+    pub(crate) results: Vec<(String, String)>,
+    /// Nodes that run for their effects.
+    pub(crate) control_results: Vec<String>,
+    args_by_name: BTreeMap<String, usize>,
+}
+
+impl Body {
+    /// The top graph.
+    pub(crate) fn of_graph(nodes: Vec<NodeDef>) -> Self {
+        Self::new(String::new(), nodes, Vec::new())
+    }
+
+    fn new(name: String, nodes: Vec<NodeDef>, args: Vec<ArgDef>) -> Self {
+        let by_name = nodes.iter().enumerate().map(|(i, n)| (n.name.clone(), i)).collect();
+        let args_by_name = args.iter().enumerate().map(|(i, a)| (a.name.clone(), i)).collect();
+        Self {
+            name,
+            nodes,
+            by_name,
+            args,
+            arg_attrs: BTreeMap::new(),
+            results: Vec::new(),
+            control_results: Vec::new(),
+            args_by_name,
+        }
+    }
+
+    fn of_function(def: FunctionDef) -> Result<Self, Error> {
+        let signature = def.signature.unwrap_or_default();
+        let mut body = Self::new(signature.name, def.nodes, signature.inputs);
+        for output in signature.outputs {
+            let source = def.results.get(&output.name).cloned().ok_or_else(|| {
+                Error::graph(&body.name, format!("the function does not say where its result {} comes from", output.name))
+            })?;
+            body.results.push((output.name, source));
+        }
+        body.control_results = def.control_results.into_values().collect();
+        body.arg_attrs = def.arg_attrs;
+        Ok(body)
+    }
+
+    /// Whether this is the top graph, whose inputs are written differently.
+    pub(crate) fn is_graph(&self) -> bool {
+        self.name.is_empty()
+    }
+
+    /// The node of this name.
+    pub(crate) fn node(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
+    /// The data input of this text: `name:port` in a graph, `arg` or `name:output:index` in a function.
+    pub(crate) fn source(&self, text: &str, library: &Library) -> Result<Source, Error> {
+        let unknown = || Error::graph(self.shown(), format!("there is no {text}, which a node reads"));
+        let mut parts = text.split(':');
+        let name = parts.next().unwrap_or_default();
+        let (second, third) = (parts.next(), parts.next());
+        let number = |text: Option<&str>| text.map_or(Ok(0), |t| t.parse::<usize>().map_err(|_| unknown()));
+        if self.is_graph() {
+            let node = self.node(name).ok_or_else(unknown)?;
+            return Ok(Source::Node { node, port: number(second)? });
+        }
+        if second.is_none()
+            && let Some(&arg) = self.args_by_name.get(name)
+        {
+            return Ok(Source::Arg(arg));
+        }
+        let node = self.node(name).ok_or_else(unknown)?;
+        let Some(output) = second else { return Ok(Source::Node { node, port: 0 }) };
+        if let Ok(port) = output.parse() {
+            return Ok(Source::Node { node, port });
+        }
+        let first = output_names::first_port(&self.nodes[node], output, library)?;
+        let port = first.checked_add(number(third)?).ok_or_else(unknown)?;
+        Ok(Source::Node { node, port })
+    }
+
+    /// The name for messages.
+    pub(crate) fn shown(&self) -> &str {
+        if self.is_graph() { "the top graph" } else { &self.name }
+    }
+}
+
+/// The functions of a MetaGraph, each decoded when first asked for.
+pub(crate) struct Library {
+    encoded: BTreeMap<String, Bytes>,
+    decoded: RefCell<BTreeMap<String, Rc<Body>>>,
+}
+
+impl Library {
+    /// Finds out the functions' names.
+    pub(crate) fn new(library: Option<FunctionLibrary>) -> Result<Self, Error> {
+        let mut encoded = BTreeMap::new();
+        for bytes in library.unwrap_or_default().functions {
+            let head = FunctionHead::decode(bytes.clone())
+                .map_err(|e| Error::graph("the function library", format!("a function does not parse ({e})")))?;
+            encoded.insert(head.signature.unwrap_or_default().name, bytes);
+        }
+        Ok(Self { encoded, decoded: RefCell::default() })
+    }
+
+    /// Whether there is a function of this name.
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.encoded.contains_key(name)
+    }
+
+    /// The function of this name.
+    pub(crate) fn get(&self, name: &str) -> Result<Rc<Body>, Error> {
+        if let Some(body) = self.decoded.borrow().get(name) {
+            return Ok(body.clone());
+        }
+        let bytes = self
+            .encoded
+            .get(name)
+            .ok_or_else(|| Error::graph(name, "the function is called but not in the library"))?;
+        let def = FunctionDef::decode(bytes.clone())
+            .map_err(|e| Error::graph(name, format!("the function does not parse ({e})")))?;
+        let body = Rc::new(Body::of_function(def)?);
+        self.decoded.borrow_mut().insert(name.to_owned(), body.clone());
+        Ok(body)
+    }
+}

@@ -1,0 +1,140 @@
+//! From TensorFlow's graph to IR graphs: walks back from the wanted outputs and imports what they reach.
+//!
+//! A *frame* is one activation of a function (or the top graph). Calls are looked through instead of imported: an
+//! output of a call is what the function's result is, an argument what the caller passes, so functions come out
+//! inlined and unused results cost nothing. The bodies of loops and branches become graphs of their own, with frames of
+//! their own. The walk keeps its own stack, so deep graphs do not exhaust the thread's.
+
+mod attributes;
+mod batch_norm;
+mod binary;
+mod constant;
+mod control;
+mod convolution;
+mod effects;
+mod frame;
+mod index;
+mod list;
+mod matrix;
+mod movement;
+mod node;
+mod numeric_type;
+mod pool;
+mod quantization;
+mod random;
+mod reduction;
+mod resource;
+mod root;
+mod segment;
+mod select;
+mod table;
+mod tables;
+mod unary;
+mod walk;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use planish_core::graph::{Graph, Value};
+use planish_core::model::Model;
+
+use crate::Error;
+use crate::bundle::Check;
+use crate::function::{Body, Library};
+use crate::proto::{AssetFileDef, MetaGraph};
+use crate::variables::Variables;
+
+use effects::Effects;
+use frame::Frame;
+pub(crate) use root::Root;
+use resource::Variable;
+use tables::Table;
+
+/// What an output of a node stands for while a graph is imported.
+#[derive(Clone, Debug)]
+enum Bound {
+    /// A value of the graph being built.
+    Value(Value),
+    /// The handle of a variable.
+    Variable(usize),
+    /// The handle of a hash table.
+    Table(usize),
+    /// Nothing that another node could read.
+    Nothing,
+}
+
+/// Imports signatures of one MetaGraph into one model.
+pub(crate) struct Importer {
+    library: Library,
+    variables: Variables,
+    top: Rc<Body>,
+    assets: Vec<AssetFileDef>,
+    init: Vec<String>,
+    dir: PathBuf,
+    model: Model,
+    /// The graph being built.
+    graph: Graph,
+    frames: Vec<Frame>,
+    known: Vec<Variable>,
+    tables: Vec<Table>,
+    /// Transposed and reshaped constants of the graph being built, by their source and form.
+    rearranged: BTreeMap<(Value, Vec<usize>), Value>,
+    /// Constants and handles that the graph being built already has for variables and tables.
+    reads: BTreeMap<usize, Value>,
+    handles: BTreeMap<usize, Value>,
+    table_handles: BTreeMap<usize, Value>,
+    reached_tables: BTreeSet<usize>,
+    effects: Effects,
+    /// How many graphs enclose the one being built.
+    nesting: usize,
+}
+
+impl Importer {
+    pub(crate) fn new(top: Body, library: Library, variables: Variables, meta: &MetaGraph, dir: &Path) -> Self {
+        Self {
+            library,
+            variables,
+            top: Rc::new(top),
+            assets: meta.asset_files.clone(),
+            init: tables::init_nodes(meta),
+            dir: dir.to_owned(),
+            model: Model::new(),
+            graph: Graph::new(""),
+            frames: Vec::new(),
+            known: Vec::new(),
+            tables: Vec::new(),
+            rearranged: BTreeMap::new(),
+            reads: BTreeMap::new(),
+            handles: BTreeMap::new(),
+            table_handles: BTreeMap::new(),
+            reached_tables: BTreeSet::new(),
+            effects: Effects::default(),
+            nesting: 0,
+        }
+    }
+
+    /// The imported model, and the checksums that its weights must have.
+    pub(crate) fn finish(mut self) -> (Model, Vec<Check>) {
+        self.model.sweep();
+        let checks = self.variables.take_checks();
+        (self.model, checks)
+    }
+}
+
+/// Why a node is not imported by the function for its operation.
+enum Stop {
+    /// The model cannot be read.
+    Error(Error),
+    /// The IR cannot express this use of the operation, which is kept as it is.
+    Foreign,
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// The outputs of an imported node.
+type Imported = Result<Vec<Bound>, Stop>;

@@ -1,0 +1,205 @@
+//! Operations of two values, broadcast.
+
+use planish_core::attr::Activation;
+use planish_core::graph::Value;
+use planish_core::op::{
+    Abs, Add, AddN, Div, Equal, FloorDiv, FloorMod, Less, Log, LogicalAnd, LogicalOr, Maximum, Minimum, Mul, Op, Pow, SelectV2,
+    SquaredDifference, Sub,
+};
+use planish_core::types::DType;
+
+use super::node::{Node, one};
+use super::unary::plus;
+use super::{Imported, Stop};
+
+pub(super) fn add(node: &mut Node<'_>, x: Value, y: Value) -> Result<Value, Stop> {
+    node.add(Add { activation: Activation::None, pot_scale_int16: true }, &[x, y])
+}
+
+pub(super) fn sub(node: &mut Node<'_>, x: Value, y: Value) -> Result<Value, Stop> {
+    node.add(Sub { activation: Activation::None, pot_scale_int16: true }, &[x, y])
+}
+
+pub(super) fn mul(node: &mut Node<'_>, x: Value, y: Value) -> Result<Value, Stop> {
+    node.add(Mul { activation: Activation::None }, &[x, y])
+}
+
+pub(super) fn div(node: &mut Node<'_>, x: Value, y: Value) -> Result<Value, Stop> {
+    node.add(Div { activation: Activation::None }, &[x, y])
+}
+
+type Pair = fn(&mut Node<'_>, Value, Value) -> Result<Value, Stop>;
+
+fn pair(node: &mut Node<'_>, build: Pair) -> Imported {
+    let (x, y) = (node.value(0)?, node.value(1)?);
+    if matches!(node.dtype(x), DType::String) {
+        return Err(Stop::Foreign);
+    }
+    one(build(node, x, y)?)
+}
+
+pub(super) fn add_v2(node: &mut Node<'_>) -> Imported {
+    pair(node, add)
+}
+
+pub(super) fn subtract(node: &mut Node<'_>) -> Imported {
+    pair(node, sub)
+}
+
+pub(super) fn multiply(node: &mut Node<'_>) -> Imported {
+    pair(node, mul)
+}
+
+pub(super) fn divide(node: &mut Node<'_>) -> Imported {
+    pair(node, div)
+}
+
+pub(super) fn floor_div(node: &mut Node<'_>) -> Imported {
+    node.binary(FloorDiv {})
+}
+
+pub(super) fn floor_mod(node: &mut Node<'_>) -> Imported {
+    node.binary(FloorMod {})
+}
+
+/// `x - y × trunc(x / y)`, with the integer division that cuts towards zero.
+pub(super) fn truncate_mod(node: &mut Node<'_>) -> Imported {
+    let (x, y) = (node.value(0)?, node.value(1)?);
+    if !node.dtype(x).is_int() {
+        return Err(Stop::Foreign);
+    }
+    let quotient = div(node, x, y)?;
+    let product = mul(node, quotient, y)?;
+    one(sub(node, x, product)?)
+}
+
+pub(super) fn pow(node: &mut Node<'_>) -> Imported {
+    node.binary(Pow {})
+}
+
+pub(super) fn squared_difference(node: &mut Node<'_>) -> Imported {
+    node.binary(SquaredDifference {})
+}
+
+/// The sum of all inputs.
+pub(super) fn add_n(node: &mut Node<'_>) -> Imported {
+    let inputs = node.values(0..node.input_count())?;
+    match inputs[..] {
+        [] => Err(node.error("it has no inputs")),
+        [only] => one(only),
+        [x, y] => one(add(node, x, y)?),
+        _ => one(node.add(AddN {}, &inputs)?),
+    }
+}
+
+/// The bias belongs to the last axis, or to the one behind the batch.
+pub(super) fn bias_add(node: &mut Node<'_>) -> Imported {
+    let (x, bias) = (node.value(0)?, node.value(1)?);
+    if !node.attr_text("data_format", "NHWC").starts_with("NC") {
+        return one(add(node, x, bias)?);
+    }
+    let rank = node.known_rank(x)?;
+    let channels = node.shape(bias).dim(0).known().ok_or(Stop::Foreign)?;
+    let mut dims = vec![1; rank.saturating_sub(1)];
+    if let Some(first) = dims.first_mut() {
+        *first = channels;
+    }
+    let bias = node.reshaped(bias, &dims)?;
+    one(add(node, x, bias)?)
+}
+
+/// `x / y`, but 0 where y is.
+pub(super) fn div_no_nan(node: &mut Node<'_>) -> Imported {
+    let (x, y) = (node.value(0)?, node.value(1)?);
+    let zero = node.number(0.0, y)?;
+    let unit = node.number(1.0, y)?;
+    let none = node.add(Equal {}, &[y, zero])?;
+    let safe = node.add(SelectV2 {}, &[none, unit, y])?;
+    let quotient = div(node, x, safe)?;
+    one(zero_where(node, none, quotient)?)
+}
+
+/// `x × y`, but 0 where y is, whatever x.
+pub(super) fn mul_no_nan(node: &mut Node<'_>) -> Imported {
+    let (x, y) = (node.value(0)?, node.value(1)?);
+    let zero = node.number(0.0, y)?;
+    let none = node.add(Equal {}, &[y, zero])?;
+    let product = mul(node, x, y)?;
+    one(zero_where(node, none, product)?)
+}
+
+pub(super) fn xdivy(node: &mut Node<'_>) -> Imported {
+    guarded(node, div)
+}
+
+pub(super) fn xlogy(node: &mut Node<'_>) -> Imported {
+    guarded(node, |node, x, y| {
+        let log = node.add(Log {}, &[y])?;
+        mul(node, x, log)
+    })
+}
+
+pub(super) fn xlog1py(node: &mut Node<'_>) -> Imported {
+    guarded(node, |node, x, y| {
+        let sum = plus(node, y, 1.0)?;
+        let log = node.add(Log {}, &[sum])?;
+        mul(node, x, log)
+    })
+}
+
+/// What `build` makes, but 0 where x is.
+fn guarded(node: &mut Node<'_>, build: Pair) -> Imported {
+    let (x, y) = (node.value(0)?, node.value(1)?);
+    let zero = node.number(0.0, x)?;
+    let none = node.add(Equal {}, &[x, zero])?;
+    let plain = build(node, x, y)?;
+    one(zero_where(node, none, plain)?)
+}
+
+fn zero_where(node: &mut Node<'_>, condition: Value, value: Value) -> Result<Value, Stop> {
+    let zero = node.number(0.0, value)?;
+    node.add(SelectV2 {}, &[condition, zero, value])
+}
+
+pub(super) fn clip_by_value(node: &mut Node<'_>) -> Imported {
+    let (x, low, high) = (node.value(0)?, node.value(1)?, node.value(2)?);
+    let raised = node.add(Maximum {}, &[x, low])?;
+    one(node.add(Minimum {}, &[raised, high])?)
+}
+
+pub(super) fn approximate_equal(node: &mut Node<'_>) -> Imported {
+    let (x, y) = (node.value(0)?, node.value(1)?);
+    let difference = sub(node, x, y)?;
+    let size = node.add(Abs {}, &[difference])?;
+    let tolerance = node.attr_float("tolerance", 1e-5);
+    let tolerance = node.number(f64::from(tolerance), size)?;
+    one(node.add(Less {}, &[size, tolerance])?)
+}
+
+/// A shift by a constant is a product.
+pub(super) fn left_shift(node: &mut Node<'_>) -> Imported {
+    let x = node.value(0)?;
+    let bits = node.int(1)?;
+    let width = node.dtype(x).bits() as i64;
+    if !(0..width - 1).contains(&bits) {
+        return Err(Stop::Foreign);
+    }
+    let factor = node.number((1u64 << bits) as f64, x)?;
+    one(mul(node, x, factor)?)
+}
+
+pub(super) fn bitwise_and(node: &mut Node<'_>) -> Imported {
+    of_bools(node, LogicalAnd {})
+}
+
+pub(super) fn bitwise_or(node: &mut Node<'_>) -> Imported {
+    of_bools(node, LogicalOr {})
+}
+
+fn of_bools(node: &mut Node<'_>, op: impl Into<Op>) -> Imported {
+    let x = node.value(0)?;
+    if node.dtype(x) != DType::Bool {
+        return Err(Stop::Foreign);
+    }
+    node.binary(op)
+}

@@ -1,0 +1,222 @@
+//! Which variables a signature assigns, and the order of reading and writing them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use planish_core::graph::{Graph, OpId};
+
+use crate::Error;
+use crate::function::Body;
+use crate::proto::{Attr, NodeDef};
+
+use super::frame::{Entry, Place, data_inputs, function_attr};
+use super::{Bound, Importer};
+
+/// What is known of effects while one signature is imported.
+#[derive(Default)]
+pub(super) struct Effects {
+    assigned: BTreeSet<usize>,
+    order: Order,
+}
+
+/// The last accesses of each variable in the graph being built.
+#[derive(Default)]
+pub(super) struct Order {
+    written: BTreeMap<usize, OpId>,
+    read: BTreeMap<usize, Vec<OpId>>,
+    touched: bool,
+}
+
+impl Effects {
+    /// Whether order matters at all.
+    pub(super) fn tracked(&self) -> bool {
+        !self.assigned.is_empty()
+    }
+
+    /// Whether the signature assigns this variable.
+    pub(super) fn assigns(&self, variable: usize) -> bool {
+        self.assigned.contains(&variable)
+    }
+
+    /// All variables that the signature assigns.
+    pub(super) fn assigned(&self) -> Vec<usize> {
+        self.assigned.iter().copied().collect()
+    }
+
+    /// Starts the record of another graph; returns that of the enclosing one.
+    pub(super) fn enter_graph(&mut self) -> Order {
+        std::mem::take(&mut self.order)
+    }
+
+    /// Goes back to the enclosing graph; tells whether the inner one accessed a variable.
+    pub(super) fn leave_graph(&mut self, outer: Order) -> bool {
+        std::mem::replace(&mut self.order, outer).touched
+    }
+
+    /// `op` reads the variable: after its last write.
+    pub(super) fn read(&mut self, graph: &mut Graph, variable: usize, op: OpId) {
+        self.order.touched = true;
+        if let Some(&earlier) = self.order.written.get(&variable) {
+            graph.add_after(earlier, op);
+        }
+        self.order.read.entry(variable).or_default().push(op);
+    }
+
+    /// `op` writes the variable: after its last write and all reads since.
+    pub(super) fn write(&mut self, graph: &mut Graph, variable: usize, op: OpId) {
+        self.order.touched = true;
+        if let Some(&earlier) = self.order.written.get(&variable) {
+            graph.add_after(earlier, op);
+        }
+        for earlier in self.order.read.remove(&variable).unwrap_or_default() {
+            graph.add_after(earlier, op);
+        }
+        self.order.written.insert(variable, op);
+    }
+
+    /// `op` runs graphs that access variables, or initializes them.
+    pub(super) fn write_all(&mut self, graph: &mut Graph, op: OpId) {
+        for variable in self.assigned() {
+            self.write(graph, variable, op);
+        }
+    }
+}
+
+/// Whether an operation changes the variable that its first input is.
+fn assigns(op: &str) -> bool {
+    op.starts_with("Assign")
+        || op.starts_with("ResourceScatter")
+        || op.starts_with("ResourceApply")
+        || op.starts_with("ResourceSparseApply")
+        || op == "ResourceStridedSliceAssign"
+        || matches!(op, "ScatterUpdate" | "ScatterAdd" | "ScatterSub" | "ScatterNdUpdate" | "ApplyGradientDescent")
+}
+
+/// The functions that a node names.
+fn functions_of(node: &NodeDef) -> impl Iterator<Item = &str> {
+    node.attrs.values().filter_map(|a| a.value.as_ref()).flat_map(|attr| {
+        let (one, list) = match attr {
+            Attr::Function(function) => (Some(function), None),
+            Attr::List(list) => (None, Some(&list.functions)),
+            _ => (None, None),
+        };
+        one.into_iter().chain(list.into_iter().flatten()).map(|f| f.name.as_str())
+    })
+}
+
+impl Importer {
+    /// Forgets the effects of the signature before.
+    pub(super) fn reset_effects(&mut self) {
+        self.effects = Effects::default();
+    }
+
+    /// Finds out which variables running these nodes of a root frame assigns.
+    pub(super) fn find_effects(&mut self, frame: usize, nodes: &[usize]) -> Result<(), Error> {
+        let body = self.frames[frame].body.clone();
+        if !self.may_assign(&body, nodes)? {
+            return Ok(());
+        }
+        let mut assigned = BTreeSet::new();
+        let mut todo: Vec<(usize, Vec<usize>)> = vec![(frame, nodes.to_vec())];
+        while let Some((frame, nodes)) = todo.pop() {
+            let body = self.frames[frame].body.clone();
+            for index in nodes {
+                let node = &body.nodes[index];
+                if assigns(&node.op) {
+                    self.note_assignment(frame, node, &mut assigned)?;
+                }
+                if let Some(callee) = self.callee(frame, index)? {
+                    todo.push((callee, (0..self.frames[callee].body.nodes.len()).collect()));
+                    continue;
+                }
+                for (function, first) in self.bodies_of(node) {
+                    let inner = self.library.get(&function)?;
+                    let count = inner.nodes.len();
+                    let entry = Entry::Call { caller: frame, node: index, first };
+                    let inner = self.enter(inner, entry, self.frames[frame].prefix.clone(), self.depth_below(frame))?;
+                    todo.push((inner, (0..count).collect()));
+                }
+            }
+        }
+        self.effects.assigned = assigned;
+        Ok(())
+    }
+
+    fn note_assignment(&mut self, frame: usize, node: &NodeDef, assigned: &mut BTreeSet<usize>) -> Result<(), Error> {
+        let Some(handle) = data_inputs(node).next() else { return Ok(()) };
+        let place = self.resolve_origin(frame, handle)?;
+        if let Place::Node { frame, node, .. } = place {
+            let op = &self.frames[frame].body.nodes[node].op;
+            if matches!(op.as_str(), "VarHandleOp" | "VariableV2" | "Variable") {
+                self.want(&[place])?;
+            }
+        }
+        let bound = match place {
+            Place::Arg { .. } => Some(self.bound(place)?),
+            Place::Node { frame, node, .. } if self.frames[frame].nodes[node].outputs.is_some() => Some(self.bound(place)?),
+            Place::Node { .. } => None,
+        };
+        if let Some(Bound::Variable(variable)) = bound {
+            assigned.insert(variable);
+        }
+        Ok(())
+    }
+
+    /// The bodies of a loop or branch, with the number of inputs before their arguments.
+    fn bodies_of(&self, node: &NodeDef) -> Vec<(String, usize)> {
+        let named = |name: &str| function_attr(node, name).map(str::to_owned);
+        match node.op.as_str() {
+            "While" | "StatelessWhile" => named("cond").into_iter().chain(named("body")).map(|f| (f, 0)).collect(),
+            "If" | "StatelessIf" => {
+                named("then_branch").into_iter().chain(named("else_branch")).map(|f| (f, 1)).collect()
+            }
+            "Case" | "StatelessCase" => functions_of(node).map(|f| (f.to_owned(), 1)).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether the nodes, or functions that they call, contain any assignment.
+    fn may_assign(&self, body: &Body, nodes: &[usize]) -> Result<bool, Error> {
+        let mut seen: BTreeSet<String> = BTreeSet::new();
+        let mut todo: Vec<String> = Vec::new();
+        let look = |node: &NodeDef, todo: &mut Vec<String>| {
+            todo.extend(functions_of(node).map(str::to_owned));
+            if self.library.contains(&node.op) {
+                todo.push(node.op.clone());
+            }
+            assigns(&node.op)
+        };
+        for &node in nodes {
+            if look(&body.nodes[node], &mut todo) {
+                return Ok(true);
+            }
+        }
+        while let Some(name) = todo.pop() {
+            if !self.library.contains(&name) || !seen.insert(name.clone()) {
+                continue;
+            }
+            let body = self.library.get(&name)?;
+            for node in &body.nodes {
+                if look(node, &mut todo) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// The nodes of a body that running these nodes runs, whether for data or for order.
+    pub(super) fn run_with(&self, body: &Body, nodes: impl IntoIterator<Item = usize>) -> Vec<usize> {
+        let mut seen = BTreeSet::new();
+        let mut todo: Vec<usize> = nodes.into_iter().collect();
+        while let Some(node) = todo.pop() {
+            if !seen.insert(node) {
+                continue;
+            }
+            for input in &body.nodes[node].inputs {
+                let name = input.strip_prefix('^').unwrap_or(input);
+                todo.extend(body.node(name.split(':').next().unwrap_or(name)));
+            }
+        }
+        seen.into_iter().collect()
+    }
+}

@@ -1,0 +1,132 @@
+//! Operations that pick elements by position.
+
+use planish_core::graph::Value;
+use planish_core::op::{
+    Add, Gather, GatherNd, Greater, Range, ScatterNd, SelectV2, Shape, Slice, StridedSlice, Sub,
+};
+use planish_core::attr::Activation;
+use planish_core::op::Fill;
+use planish_core::types::DType;
+
+use super::node::{Node, one};
+use super::{Bound, Imported, Stop};
+
+pub(super) fn slice(node: &mut Node<'_>) -> Imported {
+    let (x, begin, size) = (node.value(0)?, node.index_input(1)?, node.index_input(2)?);
+    one(node.add(Slice {}, &[x, begin, size])?)
+}
+
+pub(super) fn strided_slice(node: &mut Node<'_>) -> Imported {
+    let x = node.value(0)?;
+    let (begin, end, strides) = (node.index_input(1)?, node.index_input(2)?, node.index_input(3)?);
+    let mask = |name: &str| i32::try_from(node.attr_int(name, 0)).map_err(|_| node.error(format!("its {name} is too large")));
+    let op = StridedSlice {
+        begin_mask: mask("begin_mask")?,
+        end_mask: mask("end_mask")?,
+        ellipsis_mask: mask("ellipsis_mask")?,
+        new_axis_mask: mask("new_axis_mask")?,
+        shrink_axis_mask: mask("shrink_axis_mask")?,
+        offset: false,
+    };
+    one(node.add(op, &[x, begin, end, strides])?)
+}
+
+/// Indices of types that no kernel takes become i32.
+fn indices(node: &mut Node<'_>, input: usize) -> Result<Value, Stop> {
+    let value = node.value(input)?;
+    match node.dtype(value) {
+        DType::I32 | DType::I64 => Ok(value),
+        _ => node.as_i32(value),
+    }
+}
+
+pub(super) fn gather(node: &mut Node<'_>) -> Imported {
+    let (x, indices) = (node.value(0)?, indices(node, 1)?);
+    one(node.add(Gather { axis: 0, batch_dims: 0 }, &[x, indices])?)
+}
+
+pub(super) fn gather_v2(node: &mut Node<'_>) -> Imported {
+    let axis = i32::try_from(node.int(2)?).map_err(|_| node.error("its axis does not exist"))?;
+    let batch_dims = batch_dims(node)?;
+    let (x, indices) = (node.value(0)?, indices(node, 1)?);
+    one(node.add(Gather { axis, batch_dims }, &[x, indices])?)
+}
+
+fn batch_dims(node: &Node<'_>) -> Result<i32, Stop> {
+    i32::try_from(node.attr_int("batch_dims", 0)).map_err(|_| node.error("its batch_dims is too large"))
+}
+
+/// Rows of a variable.
+pub(super) fn resource_gather(node: &mut Node<'_>) -> Imported {
+    let batch_dims = batch_dims(node)?;
+    let (table, indices) = (node.value(0)?, indices(node, 1)?);
+    one(node.add(Gather { axis: batch_dims, batch_dims }, &[table, indices])?)
+}
+
+pub(super) fn gather_nd(node: &mut Node<'_>) -> Imported {
+    let (x, indices) = (node.value(0)?, indices(node, 1)?);
+    one(node.add(GatherNd {}, &[x, indices])?)
+}
+
+pub(super) fn scatter_nd(node: &mut Node<'_>) -> Imported {
+    let (indices, updates, shape) = (node.index_input(0)?, node.value(1)?, node.index_input(2)?);
+    one(node.add(ScatterNd {}, &[indices, updates, shape])?)
+}
+
+/// Zeros of the shape of input 0 with the updates added.
+fn scattered(node: &mut Node<'_>) -> Result<(Value, Value), Stop> {
+    let x = node.value(0)?;
+    let (indices, updates) = (node.index_input(1)?, node.value(2)?);
+    let shape = node.add(Shape { dtype: DType::I32 }, &[x])?;
+    Ok((x, node.add(ScatterNd {}, &[indices, updates, shape])?))
+}
+
+pub(super) fn tensor_scatter_add(node: &mut Node<'_>) -> Imported {
+    let (x, sum) = scattered(node)?;
+    one(node.add(Add { activation: Activation::None, pot_scale_int16: true }, &[x, sum])?)
+}
+
+pub(super) fn tensor_scatter_sub(node: &mut Node<'_>) -> Imported {
+    let (x, sum) = scattered(node)?;
+    one(node.add(Sub { activation: Activation::None, pot_scale_int16: true }, &[x, sum])?)
+}
+
+/// Where an index tuple points, the update; elsewhere what was there.
+pub(super) fn tensor_scatter_update(node: &mut Node<'_>) -> Imported {
+    let (x, new) = scattered(node)?;
+    let (indices, updates) = (node.index_input(1)?, node.value(2)?);
+    let shape = node.add(Shape { dtype: DType::I32 }, &[x])?;
+    let extents = node.add(Shape { dtype: DType::I32 }, &[updates])?;
+    let unit = node.add_int(1);
+    let ones = node.add(Fill {}, &[extents, unit])?;
+    let hits = node.add(ScatterNd {}, &[indices, ones, shape])?;
+    let zero = node.add_int(0);
+    let hit = node.add(Greater {}, &[hits, zero])?;
+    one(node.add(SelectV2 {}, &[hit, new, x])?)
+}
+
+/// The position of each number in a permutation.
+pub(super) fn invert_permutation(node: &mut Node<'_>) -> Imported {
+    let x = node.index_input(0)?;
+    if let Some(numbers) = node.constant_ints(x) {
+        let mut inverse = vec![0i32; numbers.len()];
+        for (i, &n) in numbers.iter().enumerate() {
+            let place = usize::try_from(n).ok().and_then(|n| inverse.get_mut(n));
+            *place.ok_or_else(|| node.error("its input is no permutation"))? = i as i32;
+        }
+        return one(node.add_ints(&inverse));
+    }
+    let count = node.shape(x).dim(0).known().and_then(|n| i32::try_from(n).ok()).ok_or(Stop::Foreign)?;
+    let indices = node.reshaped(x, &[count as usize, 1])?;
+    let (start, limit, step) = (node.add_int(0), node.add_int(count), node.add_int(1));
+    let numbers = node.add(Range {}, &[start, limit, step])?;
+    let shape = node.add_ints(&[count]);
+    one(node.add(ScatterNd {}, &[indices, numbers, shape])?)
+}
+
+/// The first `n` entries of each value, where a kernel pads what TensorFlow cuts.
+pub(super) fn first_entries(node: &mut Node<'_>, padded: Value, count: Value) -> Result<Bound, Stop> {
+    let start = node.add_ints(&[0]);
+    let count = node.reshaped(count, &[1])?;
+    Ok(Bound::Value(node.add(Slice {}, &[padded, start, count])?))
+}

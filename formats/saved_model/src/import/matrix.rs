@@ -1,0 +1,55 @@
+//! Products of matrices.
+
+use planish_core::attr::Activation;
+use planish_core::attr::WeightsFormat;
+use planish_core::graph::Value;
+use planish_core::op::{BatchMatmul, Einsum, FullyConnected};
+use planish_core::types::DType;
+
+use super::node::{Node, one};
+use super::{Imported, Stop};
+
+/// A constant second factor is a weight, as `[out, in]`; others are multiplied as they come.
+pub(super) fn mat_mul(node: &mut Node<'_>) -> Imported {
+    let (a, b) = (node.value(0)?, node.value(1)?);
+    let (transpose_a, transpose_b) = (node.attr_bool("transpose_a"), node.attr_bool("transpose_b"));
+    product(node, a, b, transpose_a, transpose_b)
+}
+
+fn product(node: &mut Node<'_>, a: Value, b: Value, transpose_a: bool, transpose_b: bool) -> Imported {
+    if node.dtype(a) != DType::F32 {
+        return Err(Stop::Foreign);
+    }
+    let weights = node.constant(b).is_some() && node.rank(b) == Some(2);
+    if !weights || node.rank(a).is_some_and(|r| r != 2) {
+        let op = BatchMatmul { adj_x: transpose_a, adj_y: transpose_b, asymmetric_quantize_inputs: false };
+        return one(node.add(op, &[a, b])?);
+    }
+    let a = if transpose_a { node.transposed(a, &[1, 0])? } else { a };
+    let b = if transpose_b { b } else { node.transposed(b, &[1, 0])? };
+    let op = FullyConnected {
+        activation: Activation::None,
+        keep_num_dims: false,
+        asymmetric_quantize_inputs: false,
+        weights_format: WeightsFormat::Plain,
+    };
+    one(node.add(op, &[a, b])?)
+}
+
+pub(super) fn batch_mat_mul(node: &mut Node<'_>) -> Imported {
+    let (x, y) = (node.value(0)?, node.value(1)?);
+    let (adj_x, adj_y) = (node.attr_bool("adj_x"), node.attr_bool("adj_y"));
+    if node.dtype(x) != DType::F32 || node.dtype(y) != DType::F32 {
+        return Err(Stop::Foreign);
+    }
+    if node.rank(x) == Some(2) && node.rank(y) == Some(2) {
+        return product(node, x, y, adj_x, adj_y);
+    }
+    one(node.add(BatchMatmul { adj_x, adj_y, asymmetric_quantize_inputs: false }, &[x, y])?)
+}
+
+pub(super) fn einsum(node: &mut Node<'_>) -> Imported {
+    let equation = node.attr_text("equation", "").to_owned();
+    let inputs = node.values(0..node.input_count())?;
+    one(node.add(Einsum { equation }, &inputs)?)
+}

@@ -1,0 +1,423 @@
+//! What the import of one node has at hand: its inputs as values, and ways to add operations for it.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use planish_core::attr::{Attrs, Blob};
+use planish_core::graph::{OpId, Value, ValueInfo};
+use planish_core::infer::InferError;
+use planish_core::op::{Cast, Foreign, Op, Reshape, Transpose};
+use planish_core::tensor::Tensor;
+use planish_core::types::{DType, Shape, Type};
+use prost::Message as _;
+
+use crate::Error;
+use crate::contents;
+use crate::function::Body;
+use crate::proto::{Attr, NodeDef};
+
+use super::frame::Place;
+use super::numeric_type::computed;
+use super::{Bound, Imported, Importer, Stop};
+
+/// One node while it is imported.
+pub(super) struct Node<'i> {
+    pub(super) importer: &'i mut Importer,
+    pub(super) frame: usize,
+    pub(super) index: usize,
+    pub(super) body: Rc<Body>,
+    inputs: Rc<[Place]>,
+    name: String,
+    created: Vec<OpId>,
+}
+
+impl<'i> Node<'i> {
+    pub(super) fn new(importer: &'i mut Importer, frame: usize, index: usize) -> Result<Self, Error> {
+        let inputs = importer.inputs(frame, index)?;
+        let name = importer.public_name(frame, index);
+        let body = importer.frames[frame].body.clone();
+        Ok(Self { importer, frame, index, body, inputs, name, created: Vec::new() })
+    }
+
+    pub(super) fn def(&self) -> &NodeDef {
+        &self.body.nodes[self.index]
+    }
+
+    /// The name that people know the node by.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// An error at this node.
+    pub(super) fn error(&self, what: impl Into<String>) -> Stop {
+        Stop::Error(Error::graph(format!("{} ({})", self.name, self.def().op), what))
+    }
+
+    /// How many data inputs there are.
+    pub(super) fn input_count(&self) -> usize {
+        self.inputs.len()
+    }
+
+    /// What an input stands for.
+    pub(super) fn bound(&mut self, input: usize) -> Result<Bound, Stop> {
+        let place = *self.inputs.get(input).ok_or_else(|| self.error(format!("it has no input {input}")))?;
+        Ok(self.importer.bound(place)?)
+    }
+
+    /// The value of an input.
+    pub(super) fn value(&mut self, input: usize) -> Result<Value, Stop> {
+        match self.bound(input)? {
+            Bound::Value(value) => Ok(value),
+            Bound::Variable(variable) => Ok(self.importer.read_variable(variable)?),
+            Bound::Table(_) | Bound::Nothing => Err(self.error(format!("input {input} is not a value"))),
+        }
+    }
+
+    /// The values of the inputs from `first` on.
+    pub(super) fn values(&mut self, inputs: std::ops::Range<usize>) -> Result<Vec<Value>, Stop> {
+        inputs.map(|i| self.value(i)).collect()
+    }
+
+    pub(super) fn ty(&self, value: Value) -> &Type {
+        self.importer.graph.ty(value)
+    }
+
+    pub(super) fn dtype(&self, value: Value) -> DType {
+        self.ty(value).dtype
+    }
+
+    pub(super) fn shape(&self, value: Value) -> &Shape {
+        &self.ty(value).shape
+    }
+
+    pub(super) fn rank(&self, value: Value) -> Option<usize> {
+        self.shape(value).rank()
+    }
+
+    /// The rank, which this use of the operation has to know.
+    pub(super) fn known_rank(&self, value: Value) -> Result<usize, Stop> {
+        self.rank(value).ok_or(Stop::Foreign)
+    }
+
+    /// The data of a constant.
+    pub(super) fn constant(&self, value: Value) -> Option<&Tensor> {
+        self.importer.graph.constant(value)
+    }
+
+    /// The integers of a constant of integers.
+    pub(super) fn constant_ints(&self, value: Value) -> Option<Vec<i64>> {
+        self.constant(value).filter(|t| t.dtype().is_int())?.to_ints()
+    }
+
+    /// The integers of an input that has to be constant.
+    pub(super) fn ints(&mut self, input: usize) -> Result<Vec<i64>, Stop> {
+        let value = self.value(input)?;
+        self.constant_ints(value).ok_or(Stop::Foreign)
+    }
+
+    /// The integer of an input that has to be a constant scalar.
+    pub(super) fn int(&mut self, input: usize) -> Result<i64, Stop> {
+        match self.ints(input)?[..] {
+            [only] => Ok(only),
+            _ => Err(Stop::Foreign),
+        }
+    }
+
+    /// The number of an input that has to be a constant scalar.
+    pub(super) fn float(&mut self, input: usize) -> Result<f32, Stop> {
+        let value = self.value(input)?;
+        let floats = self.constant(value).and_then(Tensor::to_floats);
+        match floats.as_deref() {
+            Some([only]) => Ok(*only as f32),
+            _ => Err(Stop::Foreign),
+        }
+    }
+
+    /// An axis counted from the front.
+    pub(super) fn axis(&self, axis: i64, rank: usize) -> Result<usize, Stop> {
+        let from_front = if axis < 0 { axis + rank as i64 } else { axis };
+        usize::try_from(from_front)
+            .ok()
+            .filter(|&a| a < rank)
+            .ok_or_else(|| self.error(format!("axis {axis} does not exist in rank {rank}")))
+    }
+
+    /// Adds an operation of one result.
+    pub(super) fn add(&mut self, op: impl Into<Op>, operands: &[Value]) -> Result<Value, Stop> {
+        Ok(self.add_many(op, operands)?[0])
+    }
+
+    /// Adds an operation, and returns all of its results, at least one.
+    pub(super) fn add_many(&mut self, op: impl Into<Op>, operands: &[Value]) -> Result<Vec<Value>, Stop> {
+        let operands: Vec<Option<Value>> = operands.iter().map(|&v| Some(v)).collect();
+        let op = op.into();
+        let kind = op.name();
+        let id = self.importer.graph.try_add(op, &operands).map_err(|e| self.unfit(kind, &e))?;
+        self.created.push(id);
+        let results = self.importer.graph.results_of(id);
+        if results.is_empty() {
+            return Err(self.error(format!("{kind} has no results")));
+        }
+        Ok(results)
+    }
+
+    /// Adds an operation whose results are declared.
+    pub(super) fn add_declared(&mut self, op: impl Into<Op>, operands: &[Value], types: Vec<Type>) -> Vec<Value> {
+        let operands: Vec<Option<Value>> = operands.iter().map(|&v| Some(v)).collect();
+        let results = types.into_iter().map(ValueInfo::new).collect();
+        let id = self.importer.graph.add_declared(op, &operands, results);
+        self.created.push(id);
+        self.importer.graph.results_of(id)
+    }
+
+    fn unfit(&self, kind: &str, error: &InferError) -> Stop {
+        self.error(format!("it does not fit {kind}: {error}"))
+    }
+
+    /// An operation of one operand, with this node's first input as that.
+    pub(super) fn unary(&mut self, op: impl Into<Op>) -> Imported {
+        let x = self.value(0)?;
+        one(self.add(op, &[x])?)
+    }
+
+    /// An operation of two operands, this node's first inputs.
+    pub(super) fn binary(&mut self, op: impl Into<Op>) -> Imported {
+        let (x, y) = (self.value(0)?, self.value(1)?);
+        one(self.add(op, &[x, y])?)
+    }
+
+    /// A constant.
+    pub(super) fn add_const(&mut self, tensor: Tensor) -> Value {
+        let value = self.importer.graph.add_const(tensor);
+        self.created.push(value.op);
+        value
+    }
+
+    /// A constant vector of i32.
+    pub(super) fn add_ints(&mut self, values: &[i32]) -> Value {
+        self.add_const(Tensor::from_vec(&[values.len()], values.to_vec()))
+    }
+
+    /// A constant scalar of i32.
+    pub(super) fn add_int(&mut self, value: i32) -> Value {
+        self.add_const(Tensor::scalar(value))
+    }
+
+    /// A constant scalar of the element type of `like`.
+    pub(super) fn number(&mut self, value: f64, like: Value) -> Result<Value, Stop> {
+        let tensor = match self.dtype(like) {
+            DType::F32 => Tensor::scalar(value as f32),
+            DType::I64 => Tensor::scalar(value as i64),
+            DType::I32 => Tensor::scalar(value as i32),
+            DType::I16 => Tensor::scalar(value as i16),
+            DType::I8 => Tensor::scalar(value as i8),
+            DType::U8 => Tensor::scalar(value as u8),
+            DType::U16 => Tensor::scalar(value as u16),
+            DType::U32 => Tensor::scalar(value as u32),
+            DType::U64 => Tensor::scalar(value as u64),
+            DType::Bool => Tensor::from_bools(&[], &[value != 0.0]),
+            _ => return Err(Stop::Foreign),
+        };
+        Ok(self.add_const(tensor))
+    }
+
+    /// An input that tells sizes or positions, as i32.
+    pub(super) fn index_input(&mut self, input: usize) -> Result<Value, Stop> {
+        let value = self.value(input)?;
+        self.as_i32(value)
+    }
+
+    /// Sizes or positions as i32; what lies beyond is cut to the nearest.
+    pub(super) fn as_i32(&mut self, value: Value) -> Result<Value, Stop> {
+        if self.dtype(value) == DType::I32 {
+            return Ok(value);
+        }
+        if let (Some(ints), Some(tensor)) = (self.constant_ints(value), self.constant(value)) {
+            let dims = tensor.dims().to_vec();
+            let cut = |v: i64| v.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32;
+            return Ok(self.add_const(Tensor::from_vec(&dims, ints.into_iter().map(cut).collect())));
+        }
+        self.add(Cast { dtype: DType::I32 }, &[value])
+    }
+
+    /// Another element type, if it is not that already.
+    pub(super) fn cast(&mut self, value: Value, dtype: DType) -> Result<Value, Stop> {
+        if self.dtype(value) == dtype { Ok(value) } else { self.add(Cast { dtype }, &[value]) }
+    }
+
+    /// Transposed: a constant is seen in another order, anything else moved when the model runs.
+    pub(super) fn transposed(&mut self, value: Value, permutation: &[usize]) -> Result<Value, Stop> {
+        let moved = |t: &Tensor| t.transposed(permutation);
+        if let Some(value) = self.importer.rearranged(value, permutation, moved) {
+            return Ok(value);
+        }
+        let permutation: Vec<i32> = permutation.iter().map(|&p| p as i32).collect();
+        let permutation = self.add_ints(&permutation);
+        self.add(Transpose {}, &[value, permutation])
+    }
+
+    /// Reshaped, where the extents are known.
+    pub(super) fn reshaped(&mut self, value: Value, dims: &[usize]) -> Result<Value, Stop> {
+        // Extents and permutations share one table; the marker keeps them apart.
+        let mut key = vec![usize::MAX];
+        key.extend_from_slice(dims);
+        if let Some(value) = self.importer.rearranged(value, &key, |t| t.reshaped(dims)) {
+            return Ok(value);
+        }
+        let dims: Vec<i32> = dims.iter().map(|&d| d as i32).collect();
+        let dims = self.add_ints(&dims);
+        self.add(Reshape {}, &[value, dims])
+    }
+
+    /// Gives what was added for this node the node's name.
+    pub(super) fn name_results(&mut self, outputs: &[Bound]) {
+        let results: Vec<Value> =
+            outputs.iter().filter_map(|b| if let Bound::Value(v) = b { Some(*v) } else { None }).collect();
+        let name: Arc<str> = self.name.as_str().into();
+        for &op in &self.created {
+            let kind = self.importer.graph.op(op).name();
+            for value in self.importer.graph.results_of(op) {
+                let is_result = results.contains(&value);
+                let info = self.importer.graph.info_mut(value);
+                if info.name.is_some() {
+                    continue;
+                }
+                info.name = Some(match (is_result, value.port) {
+                    (true, 0) => name.clone(),
+                    (true, port) => format!("{name}:{port}").into(),
+                    (false, _) => format!("{name}/{kind}").into(),
+                });
+            }
+        }
+        for (port, value) in results.iter().enumerate() {
+            self.refine(port, *value);
+        }
+    }
+
+    /// Takes over what the graph declares about a result beyond what follows from the operands.
+    fn refine(&mut self, port: usize, value: Value) {
+        let Some(Attr::List(list)) = self.body.nodes[self.index].attrs.get("_output_shapes").and_then(|a| a.value.as_ref())
+        else {
+            return;
+        };
+        let Some(declared) = list.shapes.get(port) else { return };
+        if !self.created.contains(&value.op) {
+            return;
+        }
+        let declared = contents::shape(Some(declared));
+        let info = self.importer.graph.info_mut(value);
+        if info.ty.shape.known().is_none()
+            && let Some(shape) = info.ty.shape.meet(&declared)
+        {
+            info.ty.shape = shape;
+        }
+    }
+
+    /// Keeps the node as it is.
+    pub(super) fn foreign(mut self) -> Result<Vec<Bound>, Error> {
+        let mut operands = Vec::new();
+        for input in 0..self.input_count() {
+            let place = self.inputs[input];
+            match self.importer.bound(place)? {
+                Bound::Value(value) => operands.push(value),
+                Bound::Variable(variable) => operands.push(self.importer.variable_handle(variable)),
+                Bound::Table(table) => operands.push(self.importer.table_handle(table)),
+                Bound::Nothing => {}
+            }
+        }
+        let def = self.def();
+        let types = self.foreign_types();
+        let op = Foreign {
+            name: def.op.clone(),
+            attrs: Attrs::new(),
+            definition: Blob(def.encode_to_vec()),
+        };
+        let results = self.add_declared(op, &operands, types);
+        let outputs: Vec<Bound> = results.into_iter().map(Bound::Value).collect();
+        self.name_results(&outputs);
+        Ok(outputs)
+    }
+
+    /// The declared types of an unknown operation's outputs: as many as other nodes read.
+    fn foreign_types(&self) -> Vec<Type> {
+        let def = self.def();
+        let listed = ["Tout", "out_types", "output_types", "dtypes", "Tdense"]
+            .iter()
+            .find_map(|name| match def.attrs.get(*name)?.value.as_ref()? {
+                Attr::List(list) if !list.types.is_empty() => Some(list.types.clone()),
+                _ => None,
+            });
+        let single = ["dtype", "Tout", "out_type", "output_type", "DstT", "Tidx_out", "T", "element_dtype", "Tparams"]
+            .iter()
+            .find_map(|name| match def.attrs.get(*name)?.value.as_ref()? {
+                Attr::Type(code) => crate::dtype::from_code(*code),
+                _ => None,
+            });
+        let shapes = match def.attrs.get("_output_shapes").and_then(|a| a.value.as_ref()) {
+            Some(Attr::List(list)) => list.shapes.clone(),
+            _ => Vec::new(),
+        };
+        let count = self.highest_port().max(shapes.len()).max(listed.as_ref().map_or(1, Vec::len));
+        (0..count)
+            .map(|port| {
+                let dtype = listed.as_ref().and_then(|l| crate::dtype::from_code(*l.get(port)?)).or(single);
+                let shape = shapes.get(port).map_or(Shape::unranked(), |s| contents::shape(Some(s)));
+                Type::new(computed(dtype.unwrap_or(DType::F32)), shape)
+            })
+            .collect()
+    }
+
+    /// One more than the highest output of this node that its body reads.
+    fn highest_port(&self) -> usize {
+        let name = self.def().name.as_str();
+        let readers = self.body.nodes.iter().flat_map(|n| n.inputs.iter()).chain(self.body.results.iter().map(|r| &r.1));
+        let mut highest = 0;
+        for text in readers {
+            if text.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+                && let Ok(crate::function::Source::Node { port, .. }) = self.body.source(text, &self.importer.library)
+            {
+                highest = highest.max(port.min(MAX_OUTPUTS) + 1);
+            }
+        }
+        highest.max(1)
+    }
+}
+
+/// No operation has more outputs than this.
+const MAX_OUTPUTS: usize = 4096;
+
+impl Importer {
+    /// A constant with the name that people know it by.
+    pub(super) fn add_const(&mut self, tensor: Tensor, name: Option<Arc<str>>) -> Value {
+        let value = self.graph.add_const(tensor);
+        self.graph.info_mut(value).name = name;
+        value
+    }
+
+    /// Another view of a constant, the same one for the same `key`.
+    fn rearranged(
+        &mut self,
+        value: Value,
+        key: &[usize],
+        view: impl FnOnce(&Tensor) -> Option<Tensor>,
+    ) -> Option<Value> {
+        if let Some(&found) = self.rearranged.get(&(value, key.to_vec())) {
+            return Some(found);
+        }
+        let tensor = view(self.graph.constant(value)?)?;
+        let name = self.graph.info(value).name.clone();
+        let new = self.add_const(tensor, name);
+        self.rearranged.insert((value, key.to_vec()), new);
+        Some(new)
+    }
+}
+
+/// One value as a node's only output.
+pub(super) fn one(value: Value) -> Imported {
+    Ok(vec![Bound::Value(value)])
+}
+
+/// Values as a node's outputs.
+pub(super) fn many(values: Vec<Value>) -> Imported {
+    Ok(values.into_iter().map(Bound::Value).collect())
+}

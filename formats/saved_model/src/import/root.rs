@@ -1,0 +1,288 @@
+//! Signatures and functions as graphs: parameters, results, and what initializes them.
+
+use std::collections::BTreeMap;
+
+use planish_core::graph::{Graph, Value, ValueInfo};
+use planish_core::model::Signature;
+use planish_core::op::{CallOnce, Cast, OpKind};
+use planish_core::types::{DType, Shape, Type};
+
+use crate::Error;
+use crate::contents;
+use crate::dtype;
+use crate::function::Source;
+use crate::proto::{Attr, SavedKind, SignatureDef, TensorInfo};
+
+use super::frame::{Arg, Entry, Place};
+use super::numeric_type::computed;
+use super::{Bound, Importer};
+
+/// What becomes one signature of the model.
+pub(crate) enum Root {
+    /// A public signature.
+    Signature(String, SignatureDef),
+    /// A concrete function that no signature calls.
+    Function(String),
+}
+
+/// A result: its public name, where it comes from, and its declared element type.
+struct Output {
+    name: String,
+    place: Place,
+    dtype: Option<DType>,
+}
+
+impl Importer {
+    /// Imports a root as a graph with its signature; returns the names of its inputs.
+    pub(crate) fn import(&mut self, root: &Root, shapes: &BTreeMap<String, Shape>) -> Result<Vec<String>, Error> {
+        self.frames.clear();
+        self.reset_effects();
+        self.reached_tables.clear();
+        let name = match root {
+            Root::Signature(name, _) | Root::Function(name) => name.clone(),
+        };
+        let mut inputs = Vec::new();
+        let graph = self.in_graph(name.clone(), |importer| {
+            let top = importer.enter(importer.top.clone(), Entry::Top, "".into(), 0)?;
+            let (outputs, effects) = match root {
+                Root::Signature(name, def) => importer.signature_root(top, name, def, shapes, &mut inputs)?,
+                Root::Function(name) => importer.function_root(top, name, shapes, &mut inputs)?,
+            };
+            importer.finish_root(top, &name, &outputs, &effects)
+        })?;
+        let outputs = match root {
+            Root::Signature(_, def) => def.outputs.keys().cloned().collect(),
+            Root::Function(name) => self.library.get(name)?.results.iter().map(|(n, _)| n.clone()).collect(),
+        };
+        let graph = self.model.add_graph(graph);
+        self.model.signatures.push(Signature { name, graph, inputs: inputs.clone(), outputs });
+        Ok(inputs)
+    }
+
+    fn finish_root(&mut self, top: usize, name: &str, outputs: &[Output], effects: &[Place]) -> Result<(), Error> {
+        let places: Vec<Place> = outputs.iter().map(|o| o.place).collect();
+        self.want(&places)?;
+        self.want(effects)?;
+        let mut results = Vec::new();
+        for output in outputs {
+            let value = match self.bound(output.place)? {
+                Bound::Value(value) => value,
+                Bound::Variable(variable) => self.read_variable(variable)?,
+                Bound::Table(_) | Bound::Nothing => {
+                    return Err(Error::unsupported(&output.name, "an output that is not a tensor; choose another signature"));
+                }
+            };
+            results.push(self.as_declared(value, output));
+        }
+        self.graph.set_results(&results);
+        if let Some(init) = self.initializer(name, top)? {
+            let init = self.model.add_graph(init);
+            let first = self.graph.add_declared(CallOnce { graph: init }, &[], Vec::new());
+            for op in self.graph.ids() {
+                use OpKind::{AssignVariable, Call, HashtableFind, HashtableSize, If, ReadVariable, While};
+                let kind = self.graph.op(op).kind();
+                if matches!(kind, ReadVariable | AssignVariable | HashtableFind | HashtableSize | If | While | Call) {
+                    self.graph.add_after(first, op);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Results have the element type that the signature promises.
+    fn as_declared(&mut self, value: Value, output: &Output) -> Value {
+        let held = self.graph.ty(value).dtype;
+        match output.dtype {
+            Some(dtype) if dtype != held && computed(dtype) == held => {
+                let ty = self.graph.ty(value).with_dtype(dtype);
+                let cast = self.graph.add_typed(Cast { dtype }, &[value], ty);
+                self.graph.info_mut(cast).name = Some(output.name.as_str().into());
+                cast
+            }
+            _ => value,
+        }
+    }
+
+    /// Adds a parameter; what the graph sees of it has the type that it computes with.
+    fn add_input(&mut self, name: &str, ty: Type, shapes: &BTreeMap<String, Shape>) -> Result<Value, Error> {
+        let ty = match shapes.get(name) {
+            Some(shape) if ty.shape.rank().is_some_and(|r| shape.rank() != Some(r)) => {
+                return Err(Error::Choice(format!("input {name} is {ty}; the shape {shape} has another rank")));
+            }
+            Some(shape) => ty.with_shape(shape.clone()),
+            None => ty,
+        };
+        let dtype = ty.dtype;
+        let value = self.graph.add_parameter(ValueInfo::named(ty, name));
+        if computed(dtype) == dtype {
+            return Ok(value);
+        }
+        let ty = self.graph.ty(value).with_dtype(computed(dtype));
+        Ok(self.graph.add_typed(Cast { dtype: computed(dtype) }, &[value], ty))
+    }
+
+    fn signature_root(
+        &mut self,
+        top: usize,
+        name: &str,
+        def: &SignatureDef,
+        shapes: &BTreeMap<String, Shape>,
+        inputs: &mut Vec<String>,
+    ) -> Result<(Vec<Output>, Vec<Place>), Error> {
+        for (input, info) in &def.inputs {
+            self.signature_input(top, name, input, info, shapes)?;
+            inputs.push(input.clone());
+        }
+        let body = self.top.clone();
+        let mut wanted = Vec::new();
+        for (output, info) in &def.outputs {
+            if info.name.is_empty() {
+                return Err(Error::unsupported(
+                    format!("output {output} of signature {name}"),
+                    "a sparse or composite tensor; choose another signature",
+                ));
+            }
+            if let Source::Node { node, .. } = body.source(&info.name, &self.library)? {
+                wanted.push(node);
+            }
+        }
+        let run = self.run_with(&body, wanted);
+        self.find_effects(top, &run)?;
+        let mut outputs = Vec::new();
+        for (output, info) in &def.outputs {
+            let place = self.resolve(top, &info.name)?;
+            outputs.push(Output { name: output.clone(), place, dtype: dtype::from_code(info.dtype) });
+        }
+        let mut effects = Vec::new();
+        if self.effects.tracked() {
+            for node in run {
+                if self.called(&body.nodes[node]).is_some() {
+                    self.places_of_run(top, &body.nodes[node].name, &mut effects)?;
+                }
+            }
+        }
+        Ok((outputs, effects))
+    }
+
+    fn signature_input(
+        &mut self,
+        top: usize,
+        signature: &str,
+        input: &str,
+        info: &TensorInfo,
+        shapes: &BTreeMap<String, Shape>,
+    ) -> Result<(), Error> {
+        let place = format!("input {input} of signature {signature}");
+        if info.name.is_empty() {
+            return Err(Error::unsupported(place, "a sparse or composite tensor; choose another signature"));
+        }
+        let body = self.top.clone();
+        let Source::Node { node, port } = body.source(&info.name, &self.library)? else {
+            unreachable!("the top graph has no arguments");
+        };
+        let mut ty = contents::declared(info)
+            .ok_or_else(|| Error::graph(&place, format!("its element type {} is unknown", info.dtype)))?;
+        let declared = match body.nodes[node].attrs.get("shape").and_then(|a| a.value.as_ref()) {
+            // Before TensorFlow 1.5 a placeholder of any rank was written like a scalar.
+            Some(Attr::Shape(shape)) if !shape.dims.is_empty() => contents::shape(Some(shape)),
+            _ => Shape::unranked(),
+        };
+        if let Some(shape) = ty.shape.meet(&declared) {
+            ty.shape = shape;
+        }
+        let value = self.add_input(input, ty, shapes)?;
+        let mut outputs = vec![Bound::Nothing; port.min(64) + 1];
+        if let Some(state) = &self.frames[top].nodes[node].outputs {
+            outputs.splice(..state.len().min(outputs.len()), state.iter().cloned().take(port.min(64) + 1));
+        }
+        outputs[port.min(64)] = Bound::Value(value);
+        self.frames[top].nodes[node].outputs = Some(outputs.into());
+        Ok(())
+    }
+
+    fn function_root(
+        &mut self,
+        top: usize,
+        name: &str,
+        shapes: &BTreeMap<String, Shape>,
+        inputs: &mut Vec<String>,
+    ) -> Result<(Vec<Output>, Vec<Place>), Error> {
+        let body = self.library.get(name)?;
+        let captures = self.variables.objects.bound_inputs(name).unwrap_or_default();
+        let arguments = contents::arguments(&body, captures.len());
+        let mut args = Vec::new();
+        for port in &arguments {
+            let ty = port
+                .ty
+                .clone()
+                .ok_or_else(|| Error::graph(name, format!("the type of its argument {} is unknown", port.name)))?;
+            if matches!(ty.dtype, DType::Resource | DType::Variant) {
+                return Err(Error::unsupported(name, format!("the argument {}, which is not a tensor", port.name)));
+            }
+            let mut unique = port.name.clone();
+            while inputs.contains(&unique) {
+                unique.push('_');
+            }
+            let value = self.add_input(&unique, ty, shapes)?;
+            inputs.push(unique);
+            args.push(Arg::Bound(Bound::Value(value)));
+        }
+        for object in captures {
+            args.push(self.captured(top, object, name)?);
+        }
+        let frame = self.enter(body.clone(), Entry::Graph(args), "".into(), 0)?;
+        let all: Vec<usize> = (0..body.nodes.len()).collect();
+        self.find_effects(frame, &all)?;
+        let mut outputs = Vec::new();
+        for (output, source) in &body.results {
+            let place = self.resolve(frame, source)?;
+            outputs.push(Output { name: output.clone(), place, dtype: None });
+        }
+        let mut effects = Vec::new();
+        if self.effects.tracked() {
+            for node in &body.control_results {
+                self.places_of_run(frame, node, &mut effects)?;
+            }
+        }
+        Ok((outputs, effects))
+    }
+
+    /// What a function captures: a variable, or a constant of the top graph.
+    fn captured(&mut self, top: usize, object: usize, function: &str) -> Result<Arg, Error> {
+        let kind = self.variables.objects.object(object).and_then(|o| o.kind.clone());
+        match kind {
+            Some(SavedKind::Variable(_)) => {
+                let variable = self.variable_of_object(object).expect("the object is a variable");
+                Ok(Arg::Bound(Bound::Variable(variable)))
+            }
+            Some(SavedKind::Constant(constant)) => {
+                let place = self.resolve(top, &constant.operation)?;
+                self.want(&[place])?;
+                Ok(Arg::Bound(self.bound(place)?))
+            }
+            _ => Ok(self.captured_handle(top, object, function).unwrap_or(Arg::Unbound)),
+        }
+    }
+
+    /// A table or asset is created by a function of its own; the handle stands in that function.
+    fn captured_handle(&mut self, top: usize, object: usize, _function: &str) -> Option<Arg> {
+        let Some(SavedKind::Asset(asset)) = self.variables.objects.object(object)?.kind.clone() else { return None };
+        let file = self.assets.get(usize::try_from(asset.file).ok()?)?;
+        let name = file.tensor_info.as_ref()?.name.clone();
+        let place = self.resolve(top, &name).ok()?;
+        self.want(&[place]).ok()?;
+        self.bound(place).ok().map(Arg::Bound)
+    }
+
+    /// Builds a graph with `fill`, which finds it empty.
+    pub(super) fn in_graph(
+        &mut self,
+        name: String,
+        fill: impl FnOnce(&mut Self) -> Result<(), Error>,
+    ) -> Result<Graph, Error> {
+        let outer = self.begin_graph(name, "the signature")?;
+        let filled = fill(self);
+        let (graph, _) = self.end_graph(outer);
+        filled.map(|()| graph)
+    }
+}

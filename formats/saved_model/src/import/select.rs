@@ -1,0 +1,190 @@
+//! Choosing, sorting and finding elements; images and boxes.
+
+use planish_core::graph::Value;
+use planish_core::op::{
+    Bucketize, Cast, ExpandDims, GreaterEqual, LessEqual, LogicalAnd, MatrixDiag, MatrixSetDiag, NonMaxSuppressionV4,
+    NonMaxSuppressionV5, OneHot, Range, ResizeBilinear, ResizeNearestNeighbor, Rfft2d, Select, SelectV2, Shape, SparseToDense,
+    TopkV2, Unique, Where,
+};
+use planish_core::types::DType;
+
+use super::binary::sub;
+use super::index::first_entries;
+use super::node::{Node, many, one};
+use super::{Bound, Imported, Stop};
+
+/// A condition of rank 1 chooses whole rows.
+pub(super) fn select(node: &mut Node<'_>) -> Imported {
+    let inputs = node.values(0..3)?;
+    one(node.add(Select {}, &inputs)?)
+}
+
+pub(super) fn select_v2(node: &mut Node<'_>) -> Imported {
+    let inputs = node.values(0..3)?;
+    one(node.add(SelectV2 {}, &inputs)?)
+}
+
+pub(super) fn where_(node: &mut Node<'_>) -> Imported {
+    node.unary(Where {})
+}
+
+pub(super) fn one_hot(node: &mut Node<'_>) -> Imported {
+    let axis = i32::try_from(node.attr_int("axis", -1)).map_err(|_| node.error("its axis does not exist"))?;
+    let (indices, depth, on, off) = (node.value(0)?, node.index_input(1)?, node.value(2)?, node.value(3)?);
+    let indices = match node.dtype(indices) {
+        DType::I32 | DType::I64 => indices,
+        _ => node.as_i32(indices)?,
+    };
+    one(node.add(OneHot { axis }, &[indices, depth, on, off])?)
+}
+
+/// The older form has the count as an attribute.
+pub(super) fn top_k(node: &mut Node<'_>) -> Imported {
+    let x = node.value(0)?;
+    let k = match node.input_count() {
+        1 => {
+            let k = i32::try_from(node.attr_int("k", 0)).map_err(|_| node.error("its k is too large"))?;
+            node.add_int(k)
+        }
+        _ => node.index_input(1)?,
+    };
+    let results = node.add_many(TopkV2 {}, &[x, k])?;
+    let dtype = node.attr_dtype("index_type", DType::I32)?;
+    let indices = node.cast(results[1], dtype)?;
+    many(vec![results[0], indices])
+}
+
+pub(super) fn unique(node: &mut Node<'_>) -> Imported {
+    let dtype = node.attr_dtype("out_idx", DType::I32)?;
+    let x = node.value(0)?;
+    many(node.add_many(Unique { dtype }, &[x])?)
+}
+
+pub(super) fn bucketize(node: &mut Node<'_>) -> Imported {
+    let boundaries = node.attr_floats("boundaries").to_vec();
+    node.unary(Bucketize { boundaries })
+}
+
+pub(super) fn sparse_to_dense(node: &mut Node<'_>) -> Imported {
+    let inputs = node.values(0..4)?;
+    one(node.add(SparseToDense { validate_indices: false }, &inputs)?)
+}
+
+pub(super) fn matrix_diag(node: &mut Node<'_>) -> Imported {
+    // The newer forms have a place, a size and a fill beside the diagonal; only the plain one has a kernel.
+    if node.input_count() > 1 && (node.ints(1)?.iter().any(|&k| k != 0) || node.int(2)? != -1 || node.int(3)? != -1) {
+        return Err(Stop::Foreign);
+    }
+    node.unary(MatrixDiag {})
+}
+
+pub(super) fn matrix_set_diag(node: &mut Node<'_>) -> Imported {
+    if node.input_count() > 2 && node.ints(2)?.iter().any(|&k| k != 0) {
+        return Err(Stop::Foreign);
+    }
+    node.binary(MatrixSetDiag {})
+}
+
+/// The elements at most `lower` below and `upper` above the diagonal; a negative number means all of them.
+pub(super) fn matrix_band_part(node: &mut Node<'_>) -> Imported {
+    let x = node.value(0)?;
+    let (lower, upper) = (node.int(1)?, node.int(2)?);
+    let rank = node.known_rank(x)?;
+    if rank < 2 {
+        return Err(node.error("its input is no matrix"));
+    }
+    let rows = positions(node, x, rank - 2)?;
+    let rows = {
+        let axis = node.add_int(1);
+        node.add(ExpandDims {}, &[rows, axis])?
+    };
+    let columns = positions(node, x, rank - 1)?;
+    let below = sub(node, rows, columns)?;
+    let mut inside: Option<Value> = None;
+    if let Ok(lower) = i32::try_from(lower)
+        && lower >= 0
+    {
+        let lower = node.add_int(lower);
+        inside = Some(node.add(LessEqual {}, &[below, lower])?);
+    }
+    if let Ok(upper) = i32::try_from(upper)
+        && upper >= 0
+    {
+        let upper = node.add_int(-upper);
+        let near = node.add(GreaterEqual {}, &[below, upper])?;
+        inside = Some(match inside {
+            Some(other) => node.add(LogicalAnd {}, &[other, near])?,
+            None => near,
+        });
+    }
+    let Some(inside) = inside else { return one(x) };
+    let zero = node.number(0.0, x)?;
+    one(node.add(SelectV2 {}, &[inside, x, zero])?)
+}
+
+/// `0, 1, …` along one axis of a value.
+fn positions(node: &mut Node<'_>, x: Value, axis: usize) -> Result<Value, Stop> {
+    let (start, step) = (node.add_int(0), node.add_int(1));
+    let limit = match node.shape(x).dim(axis).known().and_then(|n| i32::try_from(n).ok()) {
+        Some(extent) => node.add_int(extent),
+        None => {
+            let shape = node.add(Shape { dtype: DType::I32 }, &[x])?;
+            let axis = node.add_int(axis as i32);
+            node.add(planish_core::op::Gather { axis: 0, batch_dims: 0 }, &[shape, axis])?
+        }
+    };
+    node.add(Range {}, &[start, limit, step])
+}
+
+pub(super) fn resize_bilinear(node: &mut Node<'_>) -> Imported {
+    let (x, size) = (node.value(0)?, node.index_input(1)?);
+    let x = if node.dtype(x) == DType::F32 { x } else { node.add(Cast { dtype: DType::F32 }, &[x])? };
+    let op = ResizeBilinear {
+        align_corners: node.attr_bool("align_corners"),
+        half_pixel_centers: node.attr_bool("half_pixel_centers"),
+    };
+    one(node.add(op, &[x, size])?)
+}
+
+pub(super) fn resize_nearest(node: &mut Node<'_>) -> Imported {
+    let (x, size) = (node.value(0)?, node.index_input(1)?);
+    let op = ResizeNearestNeighbor {
+        align_corners: node.attr_bool("align_corners"),
+        half_pixel_centers: node.attr_bool("half_pixel_centers"),
+    };
+    one(node.add(op, &[x, size])?)
+}
+
+pub(super) fn rfft_2d(node: &mut Node<'_>) -> Imported {
+    let (x, length) = (node.value(0)?, node.index_input(1)?);
+    one(node.add(Rfft2d {}, &[x, length])?)
+}
+
+/// The kernel pads its results; TensorFlow's shortest form does not.
+pub(super) fn non_max_suppression_v3(node: &mut Node<'_>) -> Imported {
+    let inputs = node.values(0..5)?;
+    let results = node.add_many(NonMaxSuppressionV4 {}, &inputs)?;
+    Ok(vec![first_entries(node, results[0], results[1])?])
+}
+
+pub(super) fn non_max_suppression_v4(node: &mut Node<'_>) -> Imported {
+    let padded = node.attr_bool("pad_to_max_output_size");
+    let inputs = node.values(0..5)?;
+    let results = node.add_many(NonMaxSuppressionV4 {}, &inputs)?;
+    if padded {
+        return many(results);
+    }
+    Ok(vec![first_entries(node, results[0], results[1])?, Bound::Value(results[1])])
+}
+
+pub(super) fn non_max_suppression_v5(node: &mut Node<'_>) -> Imported {
+    let padded = node.attr_bool("pad_to_max_output_size");
+    let inputs = node.values(0..6)?;
+    let results = node.add_many(NonMaxSuppressionV5 {}, &inputs)?;
+    if padded {
+        return many(results);
+    }
+    let indices = first_entries(node, results[0], results[2])?;
+    let scores = first_entries(node, results[1], results[2])?;
+    Ok(vec![indices, scores, Bound::Value(results[2])])
+}

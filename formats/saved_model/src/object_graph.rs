@@ -1,0 +1,137 @@
+//! The object graph: which of the saved objects a captured input or a handle is, and under which key its value lies.
+
+use std::collections::BTreeMap;
+
+use prost::Message as _;
+
+use crate::Error;
+use crate::bundle::Bundle;
+use crate::proto::{MetaGraph, SavedKind, SavedObject, SavedObjectGraph, TrackableObjectGraph};
+
+/// The string tensor of a checkpoint that holds its own object graph.
+const CHECKPOINT_GRAPH: &str = "_CHECKPOINTABLE_OBJECT_GRAPH";
+/// The attribute of a checkpointed object that is a variable's value.
+const VALUE: &str = "VARIABLE_VALUE";
+
+/// The objects of a MetaGraph, empty for TensorFlow 1.
+#[derive(Default)]
+pub(crate) struct ObjectGraph {
+    graph: SavedObjectGraph,
+    /// Checkpoint key by object.
+    keys: BTreeMap<usize, String>,
+    /// Objects by the name of the variable that they are.
+    variables: BTreeMap<String, Vec<usize>>,
+    /// Checkpoint keys by the full name that the checkpoint gives.
+    full_names: BTreeMap<String, Vec<String>>,
+}
+
+impl ObjectGraph {
+    /// Decodes the MetaGraph's object graph and matches it with the checkpoint's.
+    pub(crate) fn open(meta: &MetaGraph, bundle: Option<&Bundle>) -> Result<Self, Error> {
+        let graph = SavedObjectGraph::decode(meta.object_graph.clone())
+            .map_err(|e| Error::graph("the object graph", format!("it does not parse ({e})")))?;
+        let mut objects = Self { graph, ..Self::default() };
+        for (id, node) in objects.graph.nodes.iter().enumerate() {
+            if let Some(SavedKind::Variable(variable)) = &node.kind {
+                objects.variables.entry(variable.name.clone()).or_default().push(id);
+            }
+        }
+        if let Some(bundle) = bundle {
+            objects.match_checkpoint(bundle)?;
+        }
+        Ok(objects)
+    }
+
+    /// Walks both graphs from their roots along children of equal names.
+    fn match_checkpoint(&mut self, bundle: &Bundle) -> Result<(), Error> {
+        let Some((_, strings)) = bundle.strings(CHECKPOINT_GRAPH)? else { return Ok(()) };
+        let Some(first) = strings.first() else { return Ok(()) };
+        let saved = TrackableObjectGraph::decode(first.clone())
+            .map_err(|e| Error::graph("the checkpoint's object graph", format!("it does not parse ({e})")))?;
+        for node in &saved.nodes {
+            for attribute in node.attributes.iter().filter(|a| a.name == VALUE && !a.full_name.is_empty()) {
+                let keys = self.full_names.entry(attribute.full_name.clone()).or_default();
+                keys.push(attribute.checkpoint_key.clone());
+            }
+        }
+        let mut seen = vec![false; self.graph.nodes.len()];
+        let mut todo = vec![(0usize, 0usize)];
+        while let Some((id, other)) = todo.pop() {
+            let (Some(node), Some(twin)) = (self.graph.nodes.get(id), saved.nodes.get(other)) else { continue };
+            if std::mem::replace(&mut seen[id], true) {
+                continue;
+            }
+            if let Some(attribute) = twin.attributes.iter().find(|a| a.name == VALUE) {
+                self.keys.insert(id, attribute.checkpoint_key.clone());
+            }
+            let twins: BTreeMap<&str, i32> = twin.children.iter().map(|c| (c.name.as_str(), c.node)).collect();
+            for child in &node.children {
+                let Some(&twin) = twins.get(child.name.as_str()) else { continue };
+                if let (Ok(child), Ok(twin)) = (usize::try_from(child.node), usize::try_from(twin)) {
+                    todo.push((child, twin));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The object with this number.
+    pub(crate) fn object(&self, id: usize) -> Option<&SavedObject> {
+        self.graph.nodes.get(id)
+    }
+
+    /// The objects that a concrete function captures, in the order of its last arguments.
+    pub(crate) fn bound_inputs(&self, function: &str) -> Option<Vec<usize>> {
+        let function = self.graph.concrete_functions.get(function)?;
+        // A negative number stands for a capture that was not saved; it matches no object.
+        Some(function.bound_inputs.iter().map(|&id| usize::try_from(id).unwrap_or(usize::MAX)).collect())
+    }
+
+    /// The concrete functions that are reachable under a name, with that name.
+    pub(crate) fn functions(&self) -> Vec<(String, String)> {
+        let mut paths = vec![None; self.graph.nodes.len()];
+        let mut todo = std::collections::VecDeque::from([(0usize, String::new())]);
+        let mut found = Vec::new();
+        while let Some((id, path)) = todo.pop_front() {
+            let Some(node) = self.graph.nodes.get(id) else { continue };
+            if paths[id].is_some() {
+                continue;
+            }
+            match &node.kind {
+                Some(SavedKind::Function(function)) => {
+                    found.extend(function.concrete_functions.iter().map(|f| (path.clone(), f.clone())));
+                }
+                Some(SavedKind::BareFunction(function)) => {
+                    found.push((path.clone(), function.concrete_function.clone()));
+                }
+                _ => {}
+            }
+            for child in &node.children {
+                if let Ok(next) = usize::try_from(child.node) {
+                    let joined =
+                        if path.is_empty() { child.name.clone() } else { format!("{path}.{}", child.name) };
+                    todo.push_back((next, joined));
+                }
+            }
+            paths[id] = Some(path);
+        }
+        found
+    }
+
+    /// The checkpoint key of an object's value.
+    pub(crate) fn key_of(&self, id: usize) -> Option<&str> {
+        self.keys.get(&id).map(String::as_str)
+    }
+
+    /// The checkpoint key of the variable of this name, if exactly one value goes by it.
+    pub(crate) fn key_of_variable(&self, name: &str) -> Option<&str> {
+        let mut keys = self.variables.get(name).into_iter().flatten().filter_map(|&id| self.key_of(id));
+        if let Some(key) = keys.next() {
+            return keys.all(|other| other == key).then_some(key);
+        }
+        match self.full_names.get(name)?.as_slice() {
+            [key] => Some(key),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Choosing what to read, and reading it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use planish_core::model::Model;
+use planish_core::types::{Dim, Shape};
+use rayon::prelude::*;
+
+use crate::Error;
+use crate::bundle::Check;
+use crate::contents::{self, Contents};
+use crate::function::{Body, Library};
+use crate::import::{Importer, Root};
+use crate::open::{self, Opened};
+use crate::variables::Variables;
+
+/// Reads a SavedModel with choices.
+///
+/// Without any, it reads the MetaGraph tagged `serve` (or the only one), with all of its signatures.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    path: PathBuf,
+    tags: Option<Vec<String>>,
+    signatures: Vec<String>,
+    shapes: BTreeMap<String, Shape>,
+    verify: bool,
+}
+
+impl Reader {
+    /// A reader of the SavedModel in this folder.
+    pub fn new(dir: impl AsRef<Path>) -> Self {
+        Self {
+            path: dir.as_ref().to_owned(),
+            tags: None,
+            signatures: Vec::new(),
+            shapes: BTreeMap::new(),
+            verify: true,
+        }
+    }
+
+    /// Reads the MetaGraph that has exactly these tags.
+    pub fn tags<S: Into<String>>(mut self, tags: impl IntoIterator<Item = S>) -> Self {
+        self.tags = Some(tags.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Reads this signature, or the concrete function of this name; may be called several times.
+    pub fn signature(mut self, name: impl Into<String>) -> Self {
+        self.signatures.push(name.into());
+        self
+    }
+
+    /// Gives the input of this name another shape than the declared one.
+    pub fn shape(mut self, input: impl Into<String>, dims: &[Dim]) -> Self {
+        self.shapes.insert(input.into(), Shape::new(dims.iter().copied()));
+        self
+    }
+
+    /// Whether the weights are compared with their checksums, as they are unless this says otherwise.
+    pub fn verify_checksums(mut self, verify: bool) -> Self {
+        self.verify = verify;
+        self
+    }
+
+    /// Lists what there is to choose from.
+    ///
+    /// # Errors
+    /// Where the folder is not a SavedModel, or its graph is damaged.
+    pub fn contents(&self) -> Result<Contents, Error> {
+        contents::list(&open::open(&self.path)?)
+    }
+
+    /// Reads what was chosen.
+    ///
+    /// # Errors
+    /// Where the folder is not a SavedModel, a file is damaged, or the choice is not in it.
+    pub fn read(&self) -> Result<Model, Error> {
+        let opened = open::open(&self.path)?;
+        let mut meta = opened.meta_graph(opened.choose(self.tags.as_deref())?)?;
+        let graph = meta.graph.take().unwrap_or_default();
+        let library = Library::new(graph.library)?;
+        let top = Body::of_graph(graph.nodes);
+        let mut variables = Variables::open(&opened.checkpoint(), &meta)?;
+        variables.match_captures(&top);
+        let roots = self.roots(&opened, &meta, &variables, &library)?;
+        let mut importer = Importer::new(top, library, variables, &meta, &opened.dir);
+        let mut unknown: Vec<&String> = self.shapes.keys().collect();
+        for root in &roots {
+            let inputs = importer.import(root, &self.shapes)?;
+            unknown.retain(|name| !inputs.contains(name));
+        }
+        if let Some(name) = unknown.first() {
+            return Err(Error::Choice(format!("no input is called {name}, for which a shape was given")));
+        }
+        let (model, checks) = importer.finish();
+        if self.verify {
+            verify(&checks)?;
+        }
+        Ok(model)
+    }
+
+    fn roots(
+        &self,
+        opened: &Opened,
+        meta: &crate::proto::MetaGraph,
+        variables: &Variables,
+        library: &Library,
+    ) -> Result<Vec<Root>, Error> {
+        let public = || meta.signatures.iter().filter(|(name, _)| !contents::is_internal(name));
+        if self.signatures.is_empty() {
+            let roots: Vec<Root> = public()
+                .filter(|(_, def)| !def.outputs.is_empty())
+                .map(|(name, def)| Root::Signature(name.clone(), def.clone()))
+                .collect();
+            if !roots.is_empty() {
+                return Ok(roots);
+            }
+            let functions = contents::functions(&variables.objects, library)?;
+            return Err(Error::Choice(explain_no_signature(opened, &functions)));
+        }
+        self.signatures
+            .iter()
+            .map(|name| {
+                if let Some((name, def)) = public().find(|(n, _)| *n == name) {
+                    return Ok(Root::Signature(name.clone(), def.clone()));
+                }
+                if library.contains(name) {
+                    return Ok(Root::Function(name.clone()));
+                }
+                let names: Vec<&str> = public().map(|(n, _)| n.as_str()).collect();
+                Err(Error::Choice(format!(
+                    "{} has no signature or function called {name}; its signatures are: {}",
+                    opened.file.display(),
+                    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+                )))
+            })
+            .collect()
+    }
+}
+
+fn explain_no_signature(opened: &Opened, functions: &[contents::FunctionInfo]) -> String {
+    let mut text = format!("{} has no signature", opened.file.display());
+    if functions.is_empty() {
+        text.push_str(" and no function that could stand for one; save it with signatures");
+        return text;
+    }
+    text.push_str("; choose one of its functions by name: ");
+    for (i, function) in functions.iter().take(20).enumerate() {
+        if i > 0 {
+            text.push_str(", ");
+        }
+        let inputs: Vec<String> = function
+            .inputs
+            .iter()
+            .map(|p| p.ty.as_ref().map_or_else(|| p.name.clone(), |t| format!("{}: {t}", p.name)))
+            .collect();
+        text.push_str(&format!("{} ({})", function.name, inputs.join(", ")));
+    }
+    text
+}
+
+/// Compares the bytes of all used variables with their checksums, in parallel.
+fn verify(checks: &[Check]) -> Result<(), Error> {
+    match checks.par_iter().map(Check::run).find_first(Result::is_err) {
+        Some(failed) => failed,
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,197 @@
+//! From a variable of the graph to its value in the checkpoint.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use planish_core::tensor::{Bytes, Tensor};
+use planish_core::types::DType;
+
+use crate::Error;
+use crate::bundle::{Bundle, Check};
+use crate::function::{Body, Library};
+use crate::object_graph::ObjectGraph;
+use crate::proto::{Attr, AttrValue, MetaGraph, NodeDef};
+use crate::tensor_proto;
+
+/// The checkpoint of a SavedModel and the ways into it.
+pub(crate) struct Variables {
+    bundle: Option<Bundle>,
+    /// Why there is no bundle.
+    missing: String,
+    pub(crate) objects: ObjectGraph,
+    /// Saved object by handle node of the top graph, as the captures of concrete functions tell.
+    handles: BTreeMap<String, usize>,
+    /// Checkpoint key and slice by variable, as the restore graph tells; made when first needed.
+    restored: RefCell<Option<BTreeMap<String, String>>>,
+    restore_op: String,
+    checks: RefCell<Vec<Check>>,
+}
+
+impl Variables {
+    /// Opens the checkpoint, if there is one.
+    pub(crate) fn open(prefix: &Path, meta: &MetaGraph) -> Result<Self, Error> {
+        let index = prefix.with_extension("index");
+        let (bundle, missing) = if index.exists() {
+            (Some(Bundle::open(prefix)?), String::new())
+        } else {
+            (None, format!("there is no {}; copy the variables folder beside the graph", index.display()))
+        };
+        let objects = ObjectGraph::open(meta, bundle.as_ref())?;
+        let restore_op = meta.saver.as_ref().map(|s| s.restore_op_name.clone()).unwrap_or_default();
+        Ok(Self {
+            bundle,
+            missing,
+            objects,
+            handles: BTreeMap::new(),
+            restored: RefCell::new(None),
+            restore_op,
+            checks: RefCell::default(),
+        })
+    }
+
+    /// Learns which handle nodes of the top graph are captures of concrete functions.
+    pub(crate) fn match_captures(&mut self, top: &Body) {
+        for node in &top.nodes {
+            let Some(Attr::Function(function)) = node.attrs.get("f").and_then(|a| a.value.as_ref()) else { continue };
+            let Some(captures) = self.objects.bound_inputs(&function.name) else { continue };
+            let inputs: Vec<&String> = node.inputs.iter().filter(|i| !i.starts_with('^')).collect();
+            let Some(first) = inputs.len().checked_sub(captures.len()) else { continue };
+            for (input, object) in inputs[first..].iter().zip(captures) {
+                let name = input.split(':').next().unwrap_or(input);
+                self.handles.entry(name.to_owned()).or_insert(object);
+            }
+        }
+    }
+
+    /// The value of the variable whose handle is `node`, its checksum noted for [`Variables::take_checks`].
+    ///
+    /// `object` is the saved object, where the function's captures name it.
+    pub(crate) fn value(
+        &self,
+        node: &NodeDef,
+        object: Option<usize>,
+        top: &Body,
+        library: &Library,
+    ) -> Result<Tensor, Error> {
+        let shared = text_attr(node, "shared_name").filter(|n| !n.is_empty()).unwrap_or(&node.name);
+        let Some(bundle) = &self.bundle else {
+            return Err(Error::variable(shared, self.missing.clone()));
+        };
+        let object = object.or_else(|| self.handles.get(&node.name).copied());
+        let key = object
+            .and_then(|id| self.objects.key_of(id))
+            .or_else(|| self.objects.key_of_variable(shared))
+            .map(str::to_owned)
+            .or_else(|| [shared, &node.name].into_iter().find(|k| bundle.contains(k)).map(str::to_owned));
+        let key = match key {
+            Some(key) => key,
+            None => self
+                .restored_key(shared, &node.name, top, library)?
+                .ok_or_else(|| self.explain(shared, bundle))?,
+        };
+        let stored = bundle
+            .tensor(&key)?
+            .ok_or_else(|| Error::variable(shared, format!("there is no {key}; graph and checkpoint are of different models")))?;
+        self.checks.borrow_mut().extend_from_slice(stored.checks());
+        Tensor::new(stored.dtype, &stored.dims, Bytes::new(Arc::new(stored.bytes)))
+            .map_err(|e| Error::variable(shared, e.to_string()))
+    }
+
+    /// The string value of a variable: none that builtin operators could hold, so only for tables and assets.
+    pub(crate) fn takes_strings(node: &NodeDef) -> bool {
+        matches!(node.attrs.get("dtype").and_then(|a| a.value.as_ref()),
+            Some(Attr::Type(code)) if crate::dtype::from_code(*code) == Some(DType::String))
+    }
+
+    /// The comparisons with checksums that are outstanding for all values given out so far.
+    pub(crate) fn take_checks(&self) -> Vec<Check> {
+        self.checks.take()
+    }
+
+    fn explain(&self, name: &str, bundle: &Bundle) -> Error {
+        let near: Vec<&str> = bundle.keys().filter(|k| k.contains(name)).take(3).collect();
+        let hint = if near.is_empty() { String::new() } else { format!(" (there are {})", near.join(", ")) };
+        Error::variable(name, format!("no tensor of it goes by that name{hint}; graph and checkpoint are of different models"))
+    }
+
+    /// The key under which the model's own restore operations would load the variable.
+    fn restored_key(&self, shared: &str, node: &str, top: &Body, library: &Library) -> Result<Option<String>, Error> {
+        if self.restored.borrow().is_none() {
+            let map = restore_keys(&self.restore_op, top, library)?;
+            *self.restored.borrow_mut() = Some(map);
+        }
+        let map = self.restored.borrow();
+        let map = map.as_ref().expect("filled above");
+        Ok(map.get(node).or_else(|| map.get(shared)).cloned())
+    }
+}
+
+/// The text of a bytes attribute.
+pub(crate) fn text_attr<'n>(node: &'n NodeDef, name: &str) -> Option<&'n str> {
+    match node.attrs.get(name).and_then(|a| a.value.as_ref()) {
+        Some(Attr::Bytes(bytes)) => std::str::from_utf8(bytes).ok(),
+        _ => None,
+    }
+}
+
+/// Follows each assignment of the restore operations back to the key that is loaded: handle node to checkpoint key.
+fn restore_keys(restore_op: &str, top: &Body, library: &Library) -> Result<BTreeMap<String, String>, Error> {
+    let mut keys = BTreeMap::new();
+    collect_restores(top, &|_| None, &mut keys);
+    let name = restore_op.split(':').next().unwrap_or(restore_op);
+    if let Some(call) = top.node(name).map(|i| &top.nodes[i])
+        && let Some(Attr::Function(function)) = call.attrs.get("f").and_then(|a| a.value.as_ref())
+    {
+        let body = library.get(&function.name)?;
+        let inputs: Vec<&str> = call.inputs.iter().filter(|i| !i.starts_with('^')).map(String::as_str).collect();
+        let args: BTreeMap<&str, &str> =
+            body.args.iter().map(|a| a.name.as_str()).zip(inputs.iter().copied()).collect();
+        collect_restores(&body, &|arg| args.get(arg).map(|s| (*s).to_owned()), &mut keys);
+    }
+    Ok(keys)
+}
+
+fn collect_restores(body: &Body, outer: &dyn Fn(&str) -> Option<String>, keys: &mut BTreeMap<String, String>) {
+    /// Chains of identities between loading and assigning are short.
+    const MAX_STEPS: usize = 8;
+    for node in &body.nodes {
+        if !matches!(node.op.as_str(), "AssignVariableOp" | "Assign") {
+            continue;
+        }
+        let [handle, value, ..] = node.inputs.as_slice() else { continue };
+        let mut source = value.as_str();
+        for _ in 0..MAX_STEPS {
+            let mut parts = source.split(':');
+            let name = parts.next().unwrap_or(source);
+            let port = parts.next_back().and_then(|p| p.parse::<usize>().ok()).unwrap_or(0);
+            let Some(from) = body.node(name).map(|i| &body.nodes[i]) else { break };
+            if from.op == "RestoreV2" {
+                if let Some(key) = constant_string(body, from.inputs.get(1), port) {
+                    let handle = handle.split(':').next().unwrap_or(handle);
+                    let handle = outer(handle).unwrap_or_else(|| handle.to_owned());
+                    keys.insert(handle.split(':').next().unwrap_or(&handle).to_owned(), key);
+                }
+                break;
+            }
+            match from.inputs.first() {
+                Some(next) if matches!(from.op.as_str(), "Identity" | "Reshape" | "Cast") => source = next,
+                _ => break,
+            }
+        }
+    }
+}
+
+fn constant_string(body: &Body, input: Option<&String>, index: usize) -> Option<String> {
+    let name = input?.split(':').next()?;
+    let node = &body.nodes[body.node(name)?];
+    match node.attrs.get("value") {
+        Some(AttrValue { value: Some(Attr::Tensor(tensor)) }) => {
+            let tensor = tensor_proto::read(tensor).ok()?;
+            let strings = tensor.to_strings()?;
+            String::from_utf8(strings.get(index)?.to_vec()).ok()
+        }
+        _ => None,
+    }
+}
