@@ -8,7 +8,7 @@ use planish_core::{DType, Dim, Graph, Op, OpKind, Tensor, Type, Value};
 
 /// One extent of a value to build.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Extent {
+pub enum Extent {
     /// This many.
     Known(usize),
     /// As many as this value has along this axis.

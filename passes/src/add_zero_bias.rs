@@ -1,0 +1,45 @@
+//! Gives every convolution a bias: XNNPACK leaves those without one to slower kernels.
+
+use planish_core::{Graph, Meaning, Op, OpRef, PassEntry, Rule, Skip, Tensor, Value};
+
+/// See the module's description.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AddZeroBias;
+
+/// A convolution, its operands, and how many channels its bias has.
+pub struct Match {
+    op: Op,
+    operands: Vec<Option<Value>>,
+    channels: usize,
+}
+
+impl Rule for AddZeroBias {
+    const NAME: &'static str = "add_zero_bias";
+    const SUMMARY: &'static str = "give every convolution a bias, which fast kernels ask for";
+    const MEANING: Meaning = Meaning::Exact;
+    type Match = Match;
+
+    fn find(&self, op: OpRef<'_>) -> Result<Match, Skip> {
+        let (bias, weights, axis) = match op.op() {
+            Op::Conv2d(_) => (2, 1, 0),
+            Op::DepthwiseConv2d(_) => (2, 1, 3),
+            _ => return Err(Skip::No),
+        };
+        let float = op.operand(0).is_some_and(|v| v.ty().dtype == planish_core::DType::F32);
+        if op.operand(bias).is_some() || !float {
+            return Err(Skip::No);
+        }
+        let channels = op.operand(weights).and_then(|w| w.ty().shape.dim(axis).known()).ok_or(Skip::No)?;
+        let mut operands = op.operands().to_vec();
+        operands.resize(bias, None);
+        Ok(Match { op: op.op().clone(), operands, channels })
+    }
+
+    fn rewrite(&self, mut found: Match, graph: &mut Graph) -> Vec<Value> {
+        let zeros = graph.add_const(Tensor::splat(&Tensor::scalar(0f32), &[found.channels]));
+        found.operands.push(Some(zeros));
+        vec![graph.add_with_empty(found.op, &found.operands)]
+    }
+}
+
+planish_core::inventory::submit! { PassEntry::of::<AddZeroBias>() }

@@ -1,0 +1,88 @@
+//! Computes at once what depends on constants alone, and integers that are known from shapes alone.
+//!
+//! Moving the elements of a constant (transposing, reshaping) makes a view and moves no byte. A result that is larger
+//! than what it is computed from stays a computation, and so does the pair by which weights are quantized.
+
+use planish_core::known::known_ints;
+use planish_core::{DType, Graph, Meaning, Op, OpKind, OpRef, PassEntry, Rule, Skip, Tensor, Value};
+use planish_kernels::interpret::evaluate;
+
+/// See the module's description.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FoldConstants;
+
+/// Results of up to this many bytes are folded although they are larger than the operands.
+const SMALL: usize = 16 * 1024;
+
+impl Rule for FoldConstants {
+    const NAME: &'static str = "fold_constants";
+    const SUMMARY: &'static str = "compute what depends on constants alone";
+    const MEANING: Meaning = Meaning::Exact;
+    type Match = Vec<Tensor>;
+
+    fn find(&self, op: OpRef<'_>) -> Result<Vec<Tensor>, Skip> {
+        let kind = op.kind();
+        if !kind.is_pure() || matches!(kind, OpKind::Const | OpKind::Quantize | OpKind::Dequantize) {
+            return Err(Skip::No);
+        }
+        if let Some(known) = integers_known(op) {
+            return Ok(vec![known]);
+        }
+        let operands = op.operands();
+        let constants: Option<Vec<Option<&Tensor>>> = operands.iter().map(|v| v.map(|v| op.graph().constant(v)).map_or(Some(None), |t| t.map(Some))).collect();
+        let constants = constants.filter(|c| c.iter().any(Option::is_some)).ok_or(Skip::No)?;
+        if let Some(view) = moved(op, &constants) {
+            return Ok(vec![view]);
+        }
+        let types: Vec<_> = op.graph().results_of(op.id()).into_iter().map(|v| op.graph().ty(v).clone()).collect();
+        let room: usize = constants.iter().flatten().map(|t| bytes(t)).sum::<usize>().max(SMALL);
+        let size = types.iter().map(|t| Some(t.dtype.packed_len(t.shape.elements()?)?)).sum::<Option<usize>>();
+        if size.is_none_or(|size| size > room) {
+            return Err(Skip::No);
+        }
+        evaluate(op.op(), &constants, &types).map_err(|error| Skip::because(format!("it cannot be computed: {error}")))
+    }
+
+    fn rewrite(&self, found: Vec<Tensor>, graph: &mut Graph) -> Vec<Value> {
+        found.into_iter().map(|tensor| graph.add_const(tensor)).collect()
+    }
+}
+
+fn bytes(tensor: &Tensor) -> usize {
+    tensor.dtype().packed_len(tensor.elements()).unwrap_or(0)
+}
+
+/// The result of an operation on shapes and the like, where all of its integers are known.
+fn integers_known(op: OpRef<'_>) -> Option<Tensor> {
+    let results = op.graph().results_of(op.id());
+    let [result] = results[..] else { return None };
+    let ty = op.graph().ty(result);
+    let dims = ty.shape.known()?;
+    if !matches!(ty.dtype, DType::I32 | DType::I64) || dims.iter().product::<usize>() > 64 {
+        return None;
+    }
+    let ints = known_ints(op.graph().value(result))?.into_iter().collect::<Option<Vec<i64>>>()?;
+    if ints.len() != dims.iter().product::<usize>() {
+        return None;
+    }
+    Some(match ty.dtype {
+        DType::I64 => Tensor::from_vec(&dims, ints),
+        _ => Tensor::from_vec(&dims, ints.into_iter().map(i32::try_from).collect::<Result<Vec<i32>, _>>().ok()?),
+    })
+}
+
+/// The constant under other dimensions: a view.
+fn moved(op: OpRef<'_>, constants: &[Option<&Tensor>]) -> Option<Tensor> {
+    let input = (*constants.first()?)?;
+    match op.op() {
+        Op::Transpose(_) => {
+            let permutation = (*constants.get(1)?)?.to_ints()?;
+            input.transposed(&permutation.into_iter().map(usize::try_from).collect::<Result<Vec<_>, _>>().ok()?)
+        }
+        Op::Reshape(_) | Op::Squeeze(_) | Op::ExpandDims(_) => input.reshaped(&op.result(0).ty().shape.known()?),
+        Op::Identity(_) => Some(input.clone()),
+        _ => None,
+    }
+}
+
+planish_core::inventory::submit! { PassEntry::of::<FoldConstants>() }

@@ -1,0 +1,41 @@
+//! The ready-made pipelines: where order lives.
+
+use planish_core::PassManager;
+
+use crate::*;
+
+/// Lowers what only exists in sources and cleans up: what every reader of a foreign graph runs.
+pub fn clean_up() -> PassManager {
+    PassManager::new()
+        .add(RemoveIdentities)
+        // Shapes first: what they say decides what the other passes find.
+        .add(FoldConstants)
+        .add(LowerTensorLists)
+        .add(SimplifyLoops)
+        .add(FoldConstants)
+        .add(ShareOperations)
+        .add(SimplifyLoops)
+        .add(RemoveIdentities)
+        .add(HoistProjections)
+        // Hoisting leaves the unprojected sequence behind.
+        .add(SimplifyLoops)
+        .add(LowerFill)
+        // Statistics fold into weights before bias and activation find them.
+        .add(FoldBatchNorm)
+        .add(LowerBatchNorm)
+        .add(FoldConstants)
+        .add(FuseBias)
+        .add(AddZeroBias)
+        .add(FuseActivation)
+        .add(FoldConstants)
+        .add(RemoveIdentities)
+        .add(ShareOperations)
+}
+
+/// Int8 weights, hybrid where the target is fast with that, float where it is not worth it.
+pub fn quantize(options: QuantizeOptions, target: Target) -> PassManager {
+    PassManager::new()
+        .add_with(PostTrainingQuantize, options)
+        .add_with(SelectHybridKernels, HybridOptions { target })
+        .add_with(FallBackToFloat, FallBackOptions { target })
+}
