@@ -182,3 +182,36 @@ impl Drop for Beside {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use planish_core::{Graph, Tensor};
+
+    #[test]
+    fn data_beyond_the_reach_of_offsets_is_found_by_its_place() {
+        let mut graph = Graph::new("main");
+        let large = Tensor::from_vec(&[3000], (0..3000).map(|i| i as f32).collect::<Vec<f32>>());
+        let small = Tensor::from_vec(&[2], vec![1i32, 2]);
+        let values = [graph.add_const(large.clone()), graph.add_const(small.clone())];
+        graph.set_results(&values);
+        let mut model = Model::new();
+        model.add_graph(graph);
+        let prepared = Prepared::new(&model, &WriteOptions::default(), 0).expect("it can be written");
+        let mut file = Vec::new();
+        prepared.stream(&mut file).expect("memory takes all");
+        assert_eq!(file[file.len() - 16..], [0; 16]);
+        let back = crate::read(file).expect("it can be read");
+        let (_, graph) = back.graphs().next().expect("one graph");
+        let values = graph.results();
+        assert_eq!(graph.constant(values[0]), Some(&large));
+        assert_eq!(graph.constant(values[1]), Some(&small));
+        assert_eq!(
+            values
+                .iter()
+                .map(|&v| graph.constant(v).unwrap().bytes().as_ptr() as usize % 16)
+                .max(),
+            Some(0)
+        );
+    }
+}
