@@ -1,0 +1,282 @@
+//! What `hybrid` claims of quantization: error bounds, exact zero, symmetry, and that none of it is slack.
+
+use planish_kernels::gemm::{Clamp, Matrix, PackedWeights, hybrid_bound};
+use planish_kernels::hybrid::{self, Channels, RowScale};
+use planish_kernels::select::{self, Precision};
+use proptest::prelude::*;
+
+/// Weights of any ordinary magnitude, with zeros and exact multiples of steps among them.
+fn weights() -> impl Strategy<Value = Vec<f32>> {
+    let value = prop_oneof![
+        8 => -1.0f32..1.0,
+        1 => Just(0.0f32),
+        1 => (-254i32..=254).prop_map(|halves| halves as f32 / 254.0),
+    ];
+    (prop::collection::vec(value, 1..400), -60i32..40).prop_map(|(values, power)| values.into_iter().map(|x| x * 2f32.powi(power)).collect())
+}
+
+/// Any finite float.
+fn finite() -> impl Strategy<Value = f32> {
+    any::<u32>().prop_map(f32::from_bits).prop_filter("finite", |x| x.is_finite())
+}
+
+/// The definition of a stored weight.
+fn store(weight: f32, scale: f64) -> i8 {
+    (f64::from(weight) / scale).round().clamp(-127.0, 127.0) as i8
+}
+
+/// A shape, its weights, and which of `outer`, `count`, `inner` is 1.
+fn layout() -> impl Strategy<Value = (Channels, Vec<f32>)> {
+    (1..5usize, 1..70usize, 1..140usize, 0..4u8).prop_flat_map(|(outer, count, inner, kind)| {
+        let layout = match kind {
+            0 => Channels { outer: 1, count, inner },
+            1 => Channels { outer: inner, count, inner: 1 },
+            2 => Channels::whole(outer * count * inner),
+            _ => Channels { outer, count: count.min(9), inner: inner.min(20) },
+        };
+        let elements = layout.outer * layout.count * layout.inner;
+        (Just(layout), prop::collection::vec(prop_oneof![9 => -2.0f32..2.0, 1 => finite()], elements))
+    })
+}
+
+fn channel(layout: Channels, index: usize) -> usize {
+    index / layout.inner % layout.count
+}
+
+type Quantizer = fn(&[f32], &mut [i8]) -> RowScale;
+
+const QUANTIZERS: [(&str, Quantizer); 3] = [
+    ("symmetric", hybrid::quantize_row_symmetric),
+    ("asymmetric", hybrid::quantize_row_asymmetric),
+    ("qd8", hybrid::quantize_row_qd8),
+];
+
+fn real(how: RowScale, stored: i8) -> f64 {
+    f64::from(how.scale) * f64::from(i32::from(stored) - how.zero_point)
+}
+
+/// Rows whose range single precision can divide into steps.
+fn row() -> impl Strategy<Value = Vec<f32>> {
+    let value = prop_oneof![8 => -1.0f32..1.0, 1 => 0.0f32..1.0, 1 => Just(0.0f32)];
+    let shape = prop_oneof![Just((-1.0f32, 1.0f32)), Just((0.0, 1.0)), Just((-1.0, 0.0)), Just((-0.01, 1.0)), Just((0.9, 1.0))];
+    (prop::collection::vec(value, 1..300), -100i32..120, shape).prop_map(|(values, power, (low, high))| {
+        values.into_iter().map(|x| (low + (high - low) * (x + 1.0) / 2.0) * 2f32.powi(power)).collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn a_weight_is_at_most_half_a_step_off(values in weights()) {
+        let layout = Channels::whole(values.len());
+        let scale = hybrid::weight_scales(&values, layout).expect("finite weights")[0];
+        let mut stored = vec![0; values.len()];
+        hybrid::quantize_weights(&values, layout, &[scale], &mut stored);
+        for (&x, &v) in values.iter().zip(&stored) {
+            let exact = (f64::from(x) - scale * f64::from(v)).abs();
+            prop_assert!(exact <= scale * (0.5 + 1e-13), "{x} as {v} of {scale}");
+            let filed = f64::from(scale as f32);
+            prop_assert!((f64::from(x) - filed * f64::from(v)).abs() <= hybrid::weight_error(filed), "{x} as {v} of {filed}");
+            prop_assert!(v != -128);
+            prop_assert!(x != 0.0 || v == 0);
+        }
+    }
+
+    #[test]
+    fn weights_are_stored_as_defined((layout, values) in layout()) {
+        let scales = hybrid::weight_scales(&values, layout).expect("finite weights");
+        for (index, &scale) in scales.iter().enumerate() {
+            let peak = values.iter().enumerate().filter(|(at, _)| channel(layout, *at) == index).map(|(_, x)| f64::from(x.abs())).fold(0.0, f64::max);
+            prop_assert_eq!(scale, peak.max(5e-7) / 127.0);
+        }
+        let mut stored = vec![0; values.len()];
+        hybrid::quantize_weights(&values, layout, &scales, &mut stored);
+        for (index, (&x, &v)) in values.iter().zip(&stored).enumerate() {
+            prop_assert_eq!(v, store(x, scales[channel(layout, index)]), "{} of {}", x, scales[channel(layout, index)]);
+        }
+    }
+
+    #[test]
+    fn any_scale_stores_weights_as_defined(values in prop::collection::vec(finite(), 1..200), scale in prop_oneof![finite(), 1e-3f32..1.0]) {
+        let scale = f64::from(scale.abs());
+        prop_assume!(scale > 0.0);
+        let mut stored = vec![0; values.len()];
+        hybrid::quantize_weights(&values, Channels::whole(values.len()), &[scale], &mut stored);
+        let defined: Vec<i8> = values.iter().map(|x| store(*x, scale)).collect();
+        prop_assert_eq!(stored, defined);
+    }
+
+    #[test]
+    fn a_transposed_matrix_stores_the_same_weights(rows in 1..150usize, channels in 1..150usize, seed: u32) {
+        let values: Vec<f32> = (0..rows * channels).map(|index| ((index as u32).wrapping_mul(2_654_435_761) ^ seed) as i32 as f32 / 2f32.powi(31)).collect();
+        let layout = Channels { outer: rows, count: channels, inner: 1 };
+        let scales = hybrid::weight_scales(&values, layout).expect("finite weights");
+        let (mut straight, mut transposed) = (vec![0; values.len()], vec![0; values.len()]);
+        hybrid::quantize_weights(&values, layout, &scales, &mut straight);
+        hybrid::quantize_weights_transposed(&values, rows, channels, &scales, &mut transposed);
+        for row in 0..rows {
+            for channel in 0..channels {
+                prop_assert_eq!(straight[row * channels + channel], transposed[channel * rows + row]);
+            }
+        }
+    }
+
+    #[test]
+    fn negated_weights_are_stored_negated(values in weights()) {
+        let negated: Vec<f32> = values.iter().map(|x| -x).collect();
+        let layout = Channels::whole(values.len());
+        let scales = hybrid::weight_scales(&values, layout).expect("finite weights");
+        prop_assert_eq!(&scales, &hybrid::weight_scales(&negated, layout).expect("finite weights"));
+        let (mut first, mut second) = (vec![0; values.len()], vec![0; values.len()]);
+        hybrid::quantize_weights(&values, layout, &scales, &mut first);
+        hybrid::quantize_weights(&negated, layout, &scales, &mut second);
+        prop_assert!(first.iter().zip(&second).all(|(a, b)| *a == -*b));
+    }
+
+    #[test]
+    fn scaling_by_a_power_of_two_changes_the_scale_alone(values in prop::collection::vec(-1.0f32..1.0, 1..100), power in -10i32..10) {
+        let scaled: Vec<f32> = values.iter().map(|x| x * 2f32.powi(power)).collect();
+        let layout = Channels::whole(values.len());
+        let (first, second) = (hybrid::weight_scales(&values, layout).expect("finite"), hybrid::weight_scales(&scaled, layout).expect("finite"));
+        prop_assume!(first[0] > 1e-4);
+        prop_assert_eq!(first[0] * 2f64.powi(power), second[0]);
+        let (mut a, mut b) = (vec![0; values.len()], vec![0; values.len()]);
+        hybrid::quantize_weights(&values, layout, &first, &mut a);
+        hybrid::quantize_weights(&scaled, layout, &second, &mut b);
+        prop_assert_eq!(a, b);
+    }
+
+    #[test]
+    fn an_activation_is_within_its_bound(row in row()) {
+        for (name, quantize) in QUANTIZERS {
+            let mut stored = vec![0; row.len()];
+            let how = quantize(&row, &mut stored);
+            prop_assert!((-128..=127).contains(&how.zero_point));
+            for (&x, &q) in row.iter().zip(&stored) {
+                prop_assert!((f64::from(x) - real(how, q)).abs() <= hybrid::activation_error(f64::from(how.scale)), "{name}: {x} as {q} of {how:?}");
+                prop_assert!(x != 0.0 || real(how, q) == 0.0, "{name}: zero as {q} of {how:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn larger_activations_are_stored_no_smaller(row in row()) {
+        let mut sorted = row;
+        sorted.sort_by(f32::total_cmp);
+        for (name, quantize) in QUANTIZERS {
+            let mut stored = vec![0; sorted.len()];
+            quantize(&sorted, &mut stored);
+            prop_assert!(stored.is_sorted(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_negated_row_is_stored_negated_symmetrically(row in row()) {
+        let negated: Vec<f32> = row.iter().map(|x| -x).collect();
+        let (mut first, mut second) = (vec![0; row.len()], vec![0; row.len()]);
+        prop_assert_eq!(hybrid::quantize_row_symmetric(&row, &mut first), hybrid::quantize_row_symmetric(&negated, &mut second));
+        prop_assert!(first.iter().zip(&second).all(|(a, b)| *a == -*b));
+    }
+
+    #[test]
+    fn any_floats_make_a_row(bits in prop::collection::vec(any::<u32>(), 0..100)) {
+        let row: Vec<f32> = bits.into_iter().map(f32::from_bits).collect();
+        for (_, quantize) in QUANTIZERS {
+            quantize(&row, &mut vec![0; row.len()]);
+        }
+        let how = hybrid::row_scale_qd8(&row.iter().map(|x| if x.is_finite() { *x } else { 0.0 }).collect::<Vec<_>>());
+        prop_assert!(how.scale.is_finite() && how.scale > 0.0);
+    }
+
+    #[test]
+    fn a_hybrid_product_is_within_its_bound(row in row(), seed: u32, power in -20i32..10) {
+        let depth = row.len();
+        let values: Vec<f32> = (0..depth).map(|index| ((index as u32).wrapping_mul(2_654_435_761) ^ seed) as i32 as f32 * 2f32.powi(power - 31)).collect();
+        prop_assume!(row.iter().any(|x| *x != 0.0));
+        let layout = Channels::whole(depth);
+        let scale = hybrid::weight_scales(&values, layout).expect("finite weights")[0];
+        let mut stored = vec![0; depth];
+        hybrid::quantize_weights(&values, layout, &[scale], &mut stored);
+        let how = hybrid::row_scale_qd8(&row);
+        let exact: f64 = row.iter().zip(&values).map(|(x, w)| f64::from(*x) * f64::from(*w)).sum();
+        for kernel in select::kernels().into_iter().filter(|kernel| kernel.precision == Precision::Hybrid && (kernel.available)()) {
+            let mut out = [0.0];
+            PackedWeights::hybrid_with(kernel, Matrix::new(&stored, 1, depth), &[scale as f32], None, 1).multiply(Matrix::new(&row, 1, depth), &mut out, Clamp::NONE);
+            let bound = hybrid_bound(&row, &stored, how.scale, scale as f32, out[0], 0.0);
+            prop_assert!((exact - f64::from(out[0])).abs() <= bound, "{}: {} for {exact}, bound {bound}", kernel.name, out[0]);
+        }
+    }
+}
+
+/// The adversary's row: each activation as large as it may be, with the sign of its weight's rounding error.
+#[test]
+fn the_weight_term_of_the_bound_is_attained() {
+    let depth = 256;
+    let scale = 1.0 / 127.0;
+    // Every weight half a step from the grid, so that each error is the greatest possible.
+    let values: Vec<f32> = (0..depth).map(|index| if index == 0 { 1.0 } else { ((index % 100) as f32 + 0.5) / 127.0 }).collect();
+    let mut stored = vec![0; depth];
+    hybrid::quantize_weights(&values, Channels::whole(depth), &[scale], &mut stored);
+    let row: Vec<f32> = values.iter().zip(&stored).map(|(w, v)| if f64::from(*w) > f64::from(*v) * scale { 1.0 } else { -1.0 }).collect();
+    let exact: f64 = row.iter().zip(&values).map(|(x, w)| f64::from(*x) * f64::from(*w)).sum();
+    let rounded: f64 = row.iter().zip(&stored).map(|(x, v)| f64::from(*x) * f64::from(*v) * scale).sum();
+    let claimed = hybrid::weight_error(scale) * depth as f64;
+    assert!((exact - rounded).abs() <= claimed && (exact - rounded).abs() >= 0.99 * claimed, "{} of {claimed}", (exact - rounded).abs());
+}
+
+#[test]
+fn channels_that_are_zero_or_tiny_get_the_least_scale() {
+    let data = [0.0, 0.0, 1e-9, -4e-7, 1e-30, f32::from_bits(1)];
+    let scales = hybrid::weight_scales(&data, Channels { outer: 1, count: 3, inner: 2 }).expect("finite weights");
+    assert_eq!(scales, [5e-7 / 127.0; 3]);
+    assert_eq!(hybrid::weight_scales(&[], Channels { outer: 1, count: 2, inner: 0 }), Ok(vec![5e-7 / 127.0; 2]));
+}
+
+#[test]
+fn weights_that_are_not_finite_are_refused_with_their_channel() {
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        for (layout, at) in [(Channels { outer: 1, count: 3, inner: 40 }, 85), (Channels { outer: 40, count: 3, inner: 1 }, 83)] {
+            let mut data = vec![0.5; 120];
+            data[at] = bad;
+            assert_eq!(hybrid::weight_scales(&data, layout).map_err(|error| error.channel), Err(2));
+        }
+    }
+}
+
+/// Worked by hand from the definitions.
+#[test]
+fn known_rows() {
+    let row = [-1.0, 0.0, 3.0];
+    let mut stored = [0; 3];
+    assert_eq!(hybrid::quantize_row_symmetric(&row, &mut stored), RowScale { scale: 3.0 / 127.0, zero_point: 0 });
+    assert_eq!(stored, [-42, 0, 127]);
+    assert_eq!(hybrid::quantize_row_asymmetric(&row, &mut stored), RowScale { scale: (4.0f64 / 255.0) as f32, zero_point: -64 });
+    assert_eq!(stored, [-128, -64, 127]);
+    assert_eq!(hybrid::quantize_row_qd8(&row, &mut stored), RowScale { scale: 1.0 / 63.75, zero_point: -64 });
+    assert_eq!(stored, [-128, -64, 127]);
+    for (_, quantize) in QUANTIZERS {
+        assert_eq!(quantize(&[0.0; 3], &mut stored).scale, 1.0);
+    }
+}
+
+#[test]
+fn several_threads_find_and_store_the_same() {
+    let (rows, columns) = (300, 700);
+    let data: Vec<f32> = (0..rows * columns).map(|index: usize| (index as u32).wrapping_mul(2_654_435_761) as i32 as f32).collect();
+    let run = |threads: usize| {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool of threads").install(|| {
+            [Channels::whole(rows * columns), Channels { outer: 1, count: rows, inner: columns }, Channels { outer: rows, count: columns, inner: 1 }, Channels { outer: 3, count: 100, inner: columns }].map(|layout| {
+                let scales = hybrid::weight_scales(&data, layout).expect("finite weights");
+                let mut stored = vec![0; data.len()];
+                hybrid::quantize_weights(&data, layout, &scales, &mut stored);
+                (scales, stored)
+            })
+        })
+    };
+    let (one, four) = (run(1), run(4));
+    assert_eq!(one, four);
+    for ((scales, stored), layout) in one.iter().zip([Channels::whole(rows * columns), Channels { outer: 1, count: rows, inner: columns }, Channels { outer: rows, count: columns, inner: 1 }, Channels { outer: 3, count: 100, inner: columns }]) {
+        assert!(data.iter().zip(stored).enumerate().all(|(index, (x, v))| *v == store(*x, scales[channel(layout, index)])));
+    }
+}
