@@ -68,6 +68,9 @@ pub enum InferError {
 /// The most results that an operation can have; more are taken for damage.
 const MOST_RESULTS: usize = 1 << 16;
 
+/// The most dimensions that a value can have; more are taken for damage.
+pub const MOST_DIMS: usize = 64;
+
 /// What follows from the operands, or an error where they do not fit.
 type Types = Result<Vec<Type>, InferError>;
 
@@ -95,6 +98,9 @@ pub(crate) struct Inferred {
 pub(crate) fn infer(op: &Op, operands: &[Option<ValueRef<'_>>]) -> Result<Inferred, InferError> {
     let args = Args::new(op.kind(), operands)?;
     let types = dispatch(op, &args)?;
+    if types.iter().any(|ty| ty.shape.rank() > Some(MOST_DIMS)) {
+        return Err(InferError::Attribute(format!("a result has more than {MOST_DIMS} dimensions")));
+    }
     let loses_quant = |ty: &Type| {
         let mut present = operands.iter().flatten();
         ty.quant.is_none() && present.any(|v| v.ty().quant.is_some() && v.ty().dtype == ty.dtype)

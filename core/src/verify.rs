@@ -13,6 +13,7 @@
 //! - Every operand is a result that exists.
 //!
 //! Checked, of a value:
+//! - It has at most [`MOST_DIMS`] dimensions.
 //! - Its known extents, multiplied, are an amount of memory that can be addressed.
 //! - Only integers are quantized. Zero points are within the element type. Per-axis parameters lie along a dimension of
 //!   known extent, one for each slice of it.
@@ -40,6 +41,7 @@ use std::collections::BTreeSet;
 use thiserror::Error;
 
 use crate::graph::{Graph, OpId, Value};
+pub use crate::infer::MOST_DIMS;
 use crate::model::{Model, Signature};
 use crate::op::OpKind;
 

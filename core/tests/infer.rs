@@ -487,6 +487,17 @@ proptest! {
 }
 
 #[test]
+fn ranks_do_not_grow_without_bound() {
+    let mut g = Graph::new("g");
+    let mut x = value(&mut g, DType::I32, &[2, 2]);
+    for _ in 0..5 {
+        x = g.add(Gather { axis: 0, batch_dims: 0 }, &[x, x]);
+    }
+    let more = ty(&mut g, Gather { axis: 0, batch_dims: 0 }, &[x, x]);
+    assert_eq!(more, "error: a result has more than 64 dimensions");
+}
+
+#[test]
 fn hashes_are_counted() {
     let mut g = Graph::new("g");
     let (hash, x) = (floats(&mut g, &[3, 8]), floats(&mut g, &[UNKNOWN]));

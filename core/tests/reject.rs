@@ -1,9 +1,50 @@
-//! Invariants of a model, each broken once, that the text form cannot express.
+//! Each invariant of a model, broken once: in `reject/*.ir` with the expected error before the model, and here what the
+//! text form cannot express. `BLESS=1` writes the errors that were given into the files.
+
+use std::fs;
+use std::path::PathBuf;
 
 use planish_core::attr::{Activation, Attr, Attrs, Blob};
 use planish_core::op::{Add, Call, Foreign, Parameters, Relu, Return};
 use planish_core::verify::{MOST_NESTING, verify};
-use planish_core::{DType, Graph, GraphId, Model, Shape, Signature, Tensor, Type, Value, ValueInfo};
+use planish_core::{DType, Graph, GraphId, Model, Shape, Signature, Tensor, Type, Value, ValueInfo, text};
+
+const MARK: &str = "// error: ";
+
+/// The error in each model of a file, in place of the expected one.
+fn rejected(path: &PathBuf) -> (String, String) {
+    let expected = fs::read_to_string(path).expect("the file can be read");
+    let mut cases = expected.split(MARK);
+    let mut found = cases.next().expect("there is a first part").to_owned();
+    for case in cases {
+        let (_, model) = case.split_once('\n').expect("a model follows the error");
+        let error = match text::parse(model) {
+            Ok(model) => verify(&model).err().map_or("none".to_owned(), |e| e.to_string()),
+            Err(error) => format!("not in the text form: {error}"),
+        };
+        found.push_str(&format!("{MARK}{error}\n{model}"));
+    }
+    (expected, found)
+}
+
+#[test]
+fn each_broken_invariant_is_rejected() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/reject");
+    let mut files: Vec<PathBuf> = fs::read_dir(folder)
+        .expect("the folder is there")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    files.sort();
+    assert!(!files.is_empty());
+    for path in files {
+        let (expected, found) = rejected(&path);
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(&path, found).expect("the file can be written");
+        } else {
+            assert_eq!(expected, found, "{}", path.display());
+        }
+    }
+}
 
 fn vector() -> ValueInfo {
     ValueInfo::named(Type::fixed(DType::F32, &[2]), "x")

@@ -1,7 +1,7 @@
 //! Arithmetic on dimensions and shapes, checked against overflow.
 
 use crate::attr::Padding;
-use crate::infer::InferError;
+use crate::infer::{InferError, MOST_DIMS};
 use crate::quant::Quant;
 use crate::types::{Dim, Shape, Type};
 
@@ -66,9 +66,6 @@ pub(super) fn shape_of(ints: Option<Vec<Option<i64>>>, len: Dim) -> Result<Shape
         }),
     }
 }
-
-/// The highest rank that is inferred from the length of a vector alone.
-pub(super) const MOST_DIMS: usize = 64;
 
 /// An axis, counted from the end where it is negative.
 pub(super) fn axis(axis: i64, rank: usize) -> Result<usize, InferError> {

@@ -1,8 +1,8 @@
 //! Operations that put the same elements into another shape or order, split, join, repeat and surround them.
 
-use crate::infer::dims::{self, MOST_DIMS, extent, moved, moved_in_place};
+use crate::infer::dims::{self, extent, moved, moved_in_place};
 use crate::infer::operands::Args;
-use crate::infer::{InferError, MOST_RESULTS, Types};
+use crate::infer::{InferError, MOST_DIMS, MOST_RESULTS, Types};
 use crate::quant::Quant;
 use crate::types::{Dim, Shape, Type};
 

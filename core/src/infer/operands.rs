@@ -1,7 +1,7 @@
 //! The operands of one operation, with the checks that most operations share.
 
 use crate::graph::ValueRef;
-use crate::infer::InferError;
+use crate::infer::{InferError, MOST_DIMS};
 use crate::known::known_ints;
 use crate::op::{Arity, OpKind};
 use crate::types::{DType, Dim, Shape, Type};
@@ -42,7 +42,14 @@ impl<'a, 'g> Args<'a, 'g> {
                 return Err(InferError::Missing(spec.name));
             }
         }
-        Ok(Args { kind, operands })
+        let args = Args { kind, operands };
+        match (0..operands.len()).find(|&i| args.optional(i).is_some_and(|ty| ty.shape.rank() > Some(MOST_DIMS))) {
+            Some(i) => Err(InferError::Attribute(format!(
+                "operand `{}` has more than {MOST_DIMS} dimensions",
+                args.name(i)
+            ))),
+            None => Ok(args),
+        }
     }
 
     /// How many operands there are, empty ports included.

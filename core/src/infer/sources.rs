@@ -1,8 +1,8 @@
 //! Operations that exist only in sources: Einstein sums and TensorFlow's lists.
 
-use crate::infer::dims::{MOST_DIMS, broadcast, extent, moved};
+use crate::infer::dims::{broadcast, extent, moved};
 use crate::infer::operands::Args;
-use crate::infer::{InferError, Types};
+use crate::infer::{InferError, MOST_DIMS, Types};
 use crate::types::{DType, Dim, Shape, Type};
 
 /// The labels of one term of an equation: before and behind the ellipsis, if there is one.
@@ -76,12 +76,10 @@ pub(super) fn einsum(args: &Args<'_, '_>, equation: &str) -> Types {
         };
         for (label, dim) in term.labels().zip(labelled) {
             let known = extents.entry(label).or_insert(Dim::Unknown);
-            // TensorFlow lets a labelled dimension of 1 broadcast against the other operand's.
-            *known = match (*known, dim) {
-                (Dim::Known(1), other) | (other, Dim::Known(1)) => other,
-                (a, b) if a.compatible(b) => a.meet(b),
-                _ => return Err(args.unfit(i, format!("{known} elements along `{label}`"))),
-            };
+            if !known.compatible(dim) {
+                return Err(args.unfit(i, format!("{known} elements along `{label}`")));
+            }
+            *known = known.meet(dim);
         }
         if term.behind.is_some() {
             let unfit = || args.unfit(i, format!("dimensions that broadcast with {ellipsis}"));

@@ -1,8 +1,8 @@
 //! Operations on images: blocks of pixels, resizing, Fourier transforms.
 
-use crate::infer::dims::{self, add, divide, extent, moved, moved_in_place, mul};
+use crate::infer::dims::{add, divide, extent, moved, moved_in_place, mul};
 use crate::infer::operands::Args;
-use crate::infer::{InferError, Types};
+use crate::infer::{InferError, MOST_DIMS, Types};
 use crate::types::{DType, Dim, Shape, Type};
 
 fn block(block_size: i32) -> Result<usize, InferError> {
@@ -47,7 +47,7 @@ fn blocks(args: &Args<'_, '_>) -> Result<Option<Blocks>, InferError> {
         return Err(args.unfit(2, format!("the shape [{len}, 2]")));
     }
     let Dim::Known(count) = len.meet(borders[0]) else { return Ok(None) };
-    if count > dims::MOST_DIMS {
+    if count > MOST_DIMS {
         return Err(args.unfit(1, "fewer dimensions"));
     }
     let ints = |i: usize, wanted: usize| args.ints(i).filter(|v| v.len() == wanted).unwrap_or_else(|| vec![None; wanted]);

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use crate::attr::Attr;
 use crate::graph::{Graph, OpId, Operands, ValueRef};
 use crate::infer::{self, InferError};
-use crate::op::{Op, OpKind};
+use crate::op::{Op, OpKind, Split, SplitV, Unpack};
 use crate::types::Type;
 use crate::verify::Check;
 
@@ -18,6 +18,10 @@ pub(super) fn check(graph: &Graph, id: OpId, operands: &Operands) -> Check {
         }
     }
     let results: Vec<&Type> = graph.results_of(id).into_iter().map(|v| graph.ty(v)).collect();
+    match op {
+        Op::Unpack(Unpack { num, .. }) | Op::Split(Split { num }) | Op::SplitV(SplitV { num }) => count(&results, *num as usize)?,
+        _ => {}
+    }
     match infer::infer(op, &values) {
         Ok(inferred) => {
             count(&results, inferred.types.len())?;

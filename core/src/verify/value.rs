@@ -1,11 +1,15 @@
 //! What holds of every value.
 
 use crate::graph::ValueInfo;
+use crate::infer::MOST_DIMS;
 use crate::quant::Quant;
 use crate::types::{DType, Dim, Type};
 use crate::verify::Check;
 
 pub(super) fn check(info: &ValueInfo) -> Check {
+    if info.ty.shape.rank() > Some(MOST_DIMS) {
+        return Err(format!("there are more than {MOST_DIMS} dimensions"));
+    }
     memory(&info.ty)?;
     if let Some(quant) = &info.ty.quant {
         quantization(&info.ty, quant)?;
