@@ -14,7 +14,7 @@ const MOST_ELEMENTS: usize = 64;
 /// How far back operations are followed.
 const MOST_DEPTH: usize = 32;
 /// How many values are looked at for one answer: operands may be shared, so that paths are more than values.
-const MOST_VALUES: usize = 512;
+const MOST_VALUES: usize = 128;
 
 /// The integers of a value in row-major order, `None` for each one that only running the model tells.
 ///

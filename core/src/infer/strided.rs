@@ -159,7 +159,9 @@ pub(super) fn strided_slice(args: &Args<'_, '_>, op: &StridedSlice) -> Types {
             Entry::Insert => (Dim::Known(1), None),
             Entry::Whole { axis } => (dims[axis], Some(axis)),
             Entry::Index { axis, entry } => {
-                if let Dim::Known(extent) = dims[axis] {
+                if let Dim::Known(extent) = dims[axis]
+                    && !bit(op.begin_mask, entry)
+                {
                     index(bounds.begin[entry], extent)?;
                 }
                 if bounds.strides[entry].is_some_and(|s| s < 0) {
@@ -203,6 +205,8 @@ pub(crate) fn taken(
     for entry in entries(op, begin.len(), 1).ok()? {
         match entry {
             Entry::Insert | Entry::Whole { .. } => {}
+            // TensorFlow ignores the mask of such an entry, TFLite does not.
+            Entry::Index { entry, .. } if bit(op.begin_mask, entry) => return None,
             Entry::Index { entry, .. } => taken = vec![index(bounds.begin[entry], len).ok()??],
             Entry::Range { entry, .. } => {
                 let (first, step, count) = range(op, &bounds, entry, len)?;
