@@ -6,6 +6,9 @@
 use planish_core::op::{Add, Cast, Concatenation, Fill, Reshape, Shape as ShapeOp, Slice, Tile, ZerosLike};
 use planish_core::{DType, Dim, Graph, Op, OpKind, Tensor, Type, Value};
 
+/// Equal elements are stored in the file up to this many, and made at run time beyond.
+const MOST_ELEMENTS_STORED: usize = 256;
+
 /// One extent of a value to build.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Extent {
@@ -33,7 +36,12 @@ pub(crate) fn filled(graph: &mut Graph, element: &Tensor, extents: &[Extent]) ->
     let known: Option<Vec<usize>> = extents.iter().map(|e| e.dim().known()).collect();
     let ty = Type::new(dtype, planish_core::Shape::new(extents.iter().map(|e| e.dim())));
     if let Some(dims) = known {
-        return graph.add_const(Tensor::splat(element, &dims));
+        if dims.iter().product::<usize>() <= MOST_ELEMENTS_STORED {
+            return graph.add_const(Tensor::splat(element, &dims));
+        }
+        let dims = graph.add_ints(&dims.iter().map(|&d| d as i32).collect::<Vec<_>>());
+        let element = graph.add_const(element.clone());
+        return graph.add(Fill {}, &[dims, element]);
     }
     let borrowed: Vec<usize> = (0..extents.len()).filter(|&i| matches!(extents[i], Extent::Of(..))).collect();
     let computed = extents.iter().any(|e| matches!(e, Extent::Scalar(_)));

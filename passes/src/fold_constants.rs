@@ -12,7 +12,7 @@ use planish_kernels::interpret::evaluate;
 pub struct FoldConstants;
 
 /// Results of up to this many bytes are folded although they are larger than the operands.
-const SMALL: usize = 16 * 1024;
+const SMALL: usize = 1024;
 
 impl Rule for FoldConstants {
     const NAME: &'static str = "fold_constants";

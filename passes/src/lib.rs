@@ -4,6 +4,7 @@
 
 mod add_zero_bias;
 mod affine;
+mod canonicalize_matmul;
 mod dimensions;
 mod fall_back_to_float;
 mod fold_batch_norm;
@@ -13,6 +14,7 @@ mod fuse_bias;
 mod hoist_projections;
 mod loops;
 mod lower_batch_norm;
+mod lower_einsum;
 mod lower_fill;
 mod lower_tensor_lists;
 mod matching;
@@ -26,6 +28,7 @@ pub mod target;
 pub mod weights;
 
 pub use add_zero_bias::AddZeroBias;
+pub use canonicalize_matmul::CanonicalizeMatmul;
 pub use fall_back_to_float::{FallBackOptions, FallBackToFloat};
 pub use fold_batch_norm::FoldBatchNorm;
 pub use fold_constants::FoldConstants;
@@ -33,6 +36,7 @@ pub use fuse_activation::FuseActivation;
 pub use fuse_bias::FuseBias;
 pub use hoist_projections::HoistProjections;
 pub use lower_batch_norm::LowerBatchNorm;
+pub use lower_einsum::LowerEinsum;
 pub use lower_fill::LowerFill;
 pub use lower_tensor_lists::LowerTensorLists;
 pub use post_training_quantize::{Granularity, PostTrainingQuantize, QuantizeOptions};

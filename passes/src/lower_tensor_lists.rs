@@ -383,6 +383,9 @@ fn as_row(graph: &mut Graph, item: Value) -> Option<Value> {
 
 fn write_item(graph: &mut Graph, tensor: Value, index: Value, item: Value) -> Option<Value> {
     let row = as_row(graph, item)?;
+    if graph.ty(tensor).shape.dim(0) == Dim::Known(1) {
+        return Some(row);
+    }
     let rank = graph.ty(row).shape.rank()?;
     let one = graph.add_ints(&[1]);
     let start = graph.add(Reshape {}, &[index, one]);

@@ -10,12 +10,15 @@ pub fn clean_up() -> PassManager {
         .add(RemoveIdentities)
         // Shapes first: what they say decides what the other passes find.
         .add(FoldConstants)
+        .add(LowerEinsum)
         .add(LowerTensorLists)
         .add(SimplifyLoops)
         .add(FoldConstants)
         .add(ShareOperations)
         .add(SimplifyLoops)
+        .add(FoldConstants)
         .add(RemoveIdentities)
+        .add(CanonicalizeMatmul)
         .add(HoistProjections)
         // Hoisting leaves the unprojected sequence behind.
         .add(SimplifyLoops)
