@@ -12,6 +12,9 @@ use thiserror::Error;
 use crate::quant::Quant;
 use crate::types::{DType, Shape, Type};
 
+mod gather;
+use gather::gather;
+
 /// Shared bytes: a buffer, a memory map, anything that keeps them alive.
 pub type Storage = Arc<dyn AsRef<[u8]> + Send + Sync>;
 
@@ -344,51 +347,13 @@ impl Tensor {
             out.copy_from_slice(&data[start..start + out.len()]);
             return;
         }
+        let (dims, strides, origin) = (&self.dims, &self.strides, self.origin);
         match size {
-            1 => self.gather_sized::<1>(data, first, out),
-            2 => self.gather_sized::<2>(data, first, out),
-            4 => self.gather_sized::<4>(data, first, out),
-            8 => self.gather_sized::<8>(data, first, out),
-            _ => self.gather_sized::<16>(data, first, out),
-        }
-    }
-
-    /// Walks the innermost dimension in a tight loop and the others as an odometer.
-    fn gather_sized<const SIZE: usize>(&self, data: &[u8], first: usize, out: &mut [u8]) {
-        let rank = self.dims.len();
-        let inner = self.dims[rank - 1];
-        let step = self.strides[rank - 1];
-        let mut index = vec![0usize; rank];
-        let mut rest = first;
-        for axis in (0..rank).rev() {
-            index[axis] = rest % self.dims[axis];
-            rest /= self.dims[axis];
-        }
-        let mut at = self.origin as isize + index.iter().zip(&self.strides).map(|(&i, &s)| i as isize * s).sum::<isize>();
-        let mut cells = out.chunks_exact_mut(SIZE);
-        loop {
-            for _ in index[rank - 1]..inner {
-                let Some(cell) = cells.next() else { return };
-                let start = at as usize * SIZE;
-                cell.copy_from_slice(&data[start..start + SIZE]);
-                at += step;
-            }
-            at -= inner as isize * step;
-            index[rank - 1] = 0;
-            let mut axis = rank - 1;
-            loop {
-                if axis == 0 {
-                    return;
-                }
-                axis -= 1;
-                index[axis] += 1;
-                at += self.strides[axis];
-                if index[axis] < self.dims[axis] {
-                    break;
-                }
-                at -= self.strides[axis] * self.dims[axis] as isize;
-                index[axis] = 0;
-            }
+            1 => gather::<1>(dims, strides, origin, data, first, out),
+            2 => gather::<2>(dims, strides, origin, data, first, out),
+            4 => gather::<4>(dims, strides, origin, data, first, out),
+            8 => gather::<8>(dims, strides, origin, data, first, out),
+            _ => gather::<16>(dims, strides, origin, data, first, out),
         }
     }
 
