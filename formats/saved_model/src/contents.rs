@@ -142,7 +142,7 @@ pub(crate) fn list(opened: &Opened) -> Result<Contents, Error> {
 pub(crate) fn functions(objects: &ObjectGraph, library: &Library) -> Result<Vec<FunctionInfo>, Error> {
     let mut found = Vec::new();
     for (path, name) in objects.functions() {
-        if !library.contains(&name) || name.contains("__inference__traced_") {
+        if found.iter().any(|f: &FunctionInfo| f.name == name) || !library.contains(&name) || name.contains("__inference__traced_") {
             continue;
         }
         let body = library.get(&name)?;

@@ -8,6 +8,7 @@
 mod attributes;
 mod batch_norm;
 mod binary;
+mod branch;
 mod constant;
 mod control;
 mod convolution;

@@ -15,6 +15,14 @@ use crate::object_graph::ObjectGraph;
 use crate::proto::{Attr, AttrValue, MetaGraph, NodeDef};
 use crate::tensor_proto;
 
+/// What a restore operation loads into a variable: a checkpoint key, and which part of its tensor.
+#[derive(Clone)]
+struct Restored {
+    key: String,
+    /// `D0 D1 … s0,l0:s1,l1:…` with the whole shape, then start and length in each dimension; empty for all of it.
+    slice: String,
+}
+
 /// The checkpoint of a SavedModel and the ways into it.
 pub(crate) struct Variables {
     bundle: Option<Bundle>,
@@ -24,7 +32,7 @@ pub(crate) struct Variables {
     /// Saved object by handle node of the top graph, as the captures of concrete functions tell.
     handles: BTreeMap<String, usize>,
     /// Checkpoint key and slice by variable, as the restore graph tells; made when first needed.
-    restored: RefCell<Option<BTreeMap<String, String>>>,
+    restored: RefCell<Option<BTreeMap<String, Restored>>>,
     restore_op: String,
     checks: RefCell<Vec<Check>>,
 }
@@ -85,8 +93,8 @@ impl Variables {
             .or_else(|| self.objects.key_of_variable(shared))
             .map(str::to_owned)
             .or_else(|| [shared, &node.name].into_iter().find(|k| bundle.contains(k)).map(str::to_owned));
-        let key = match key {
-            Some(key) => key,
+        let Restored { key, slice } = match key {
+            Some(key) => Restored { key, slice: String::new() },
             None => self
                 .restored_key(shared, &node.name, top, library)?
                 .ok_or_else(|| self.explain(shared, bundle))?,
@@ -95,8 +103,9 @@ impl Variables {
             .tensor(&key)?
             .ok_or_else(|| Error::variable(shared, format!("there is no {key}; graph and checkpoint are of different models")))?;
         self.checks.borrow_mut().extend_from_slice(stored.checks());
-        Tensor::new(stored.dtype, &stored.dims, Bytes::new(Arc::new(stored.bytes)))
-            .map_err(|e| Error::variable(shared, e.to_string()))
+        let tensor = Tensor::new(stored.dtype, &stored.dims, Bytes::new(Arc::new(stored.bytes)))
+            .map_err(|e| Error::variable(shared, e.to_string()))?;
+        part(&tensor, &slice).ok_or_else(|| Error::variable(shared, format!("{key} has no part {slice:?}")))
     }
 
     /// The string value of a variable: none that builtin operators could hold, so only for tables and assets.
@@ -117,7 +126,7 @@ impl Variables {
     }
 
     /// The key under which the model's own restore operations would load the variable.
-    fn restored_key(&self, shared: &str, node: &str, top: &Body, library: &Library) -> Result<Option<String>, Error> {
+    fn restored_key(&self, shared: &str, node: &str, top: &Body, library: &Library) -> Result<Option<Restored>, Error> {
         if self.restored.borrow().is_none() {
             let map = restore_keys(&self.restore_op, top, library)?;
             *self.restored.borrow_mut() = Some(map);
@@ -137,7 +146,7 @@ pub(crate) fn text_attr<'n>(node: &'n NodeDef, name: &str) -> Option<&'n str> {
 }
 
 /// Follows each assignment of the restore operations back to the key that is loaded: handle node to checkpoint key.
-fn restore_keys(restore_op: &str, top: &Body, library: &Library) -> Result<BTreeMap<String, String>, Error> {
+fn restore_keys(restore_op: &str, top: &Body, library: &Library) -> Result<BTreeMap<String, Restored>, Error> {
     let mut keys = BTreeMap::new();
     collect_restores(top, &|_| None, &mut keys);
     let name = restore_op.split(':').next().unwrap_or(restore_op);
@@ -153,7 +162,21 @@ fn restore_keys(restore_op: &str, top: &Body, library: &Library) -> Result<BTree
     Ok(keys)
 }
 
-fn collect_restores(body: &Body, outer: &dyn Fn(&str) -> Option<String>, keys: &mut BTreeMap<String, String>) {
+/// The part of a tensor that a slice specification names.
+fn part(tensor: &Tensor, slice: &str) -> Option<Tensor> {
+    let Some(extents) = slice.split_whitespace().last() else { return Some(tensor.clone()) };
+    let mut part = tensor.clone();
+    for (axis, extent) in extents.split(':').enumerate() {
+        if extent == "-" {
+            continue;
+        }
+        let (start, length) = extent.split_once(',')?;
+        part = part.sliced(axis, start.parse().ok()?, length.parse().ok()?)?;
+    }
+    Some(part)
+}
+
+fn collect_restores(body: &Body, outer: &dyn Fn(&str) -> Option<String>, keys: &mut BTreeMap<String, Restored>) {
     /// Chains of identities between loading and assigning are short.
     const MAX_STEPS: usize = 8;
     for node in &body.nodes {
@@ -171,7 +194,8 @@ fn collect_restores(body: &Body, outer: &dyn Fn(&str) -> Option<String>, keys: &
                 if let Some(key) = constant_string(body, from.inputs.get(1), port) {
                     let handle = handle.split(':').next().unwrap_or(handle);
                     let handle = outer(handle).unwrap_or_else(|| handle.to_owned());
-                    keys.insert(handle.split(':').next().unwrap_or(&handle).to_owned(), key);
+                    let slice = constant_string(body, from.inputs.get(2), port).unwrap_or_default();
+                    keys.insert(handle.split(':').next().unwrap_or(&handle).to_owned(), Restored { key, slice });
                 }
                 break;
             }

@@ -198,7 +198,12 @@ impl Importer {
 
     /// The same, looking through operations that hand on their input as well.
     pub(super) fn resolve_origin(&mut self, frame: usize, text: &str) -> Result<Place, Error> {
-        let mut place = self.resolve(frame, text)?;
+        let place = self.resolve(frame, text)?;
+        self.origin(place)
+    }
+
+    /// Where what stands at a place comes from, looking through operations that hand on their input.
+    pub(super) fn origin(&mut self, mut place: Place) -> Result<Place, Error> {
         for _ in 0..MAX_STEPS {
             let Place::Node { frame, node, .. } = place else { return Ok(place) };
             let body = self.frames[frame].body.clone();
@@ -211,6 +216,6 @@ impl Importer {
             let Some(text) = data_inputs(def).nth(input) else { return Ok(place) };
             place = self.resolve(frame, text)?;
         }
-        Err(Error::graph(text, "it depends on itself"))
+        Err(Error::graph("a chain of identities", "it depends on itself"))
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use planish_core::attr::{Attrs, Blob};
 use planish_core::graph::{OpId, Value, ValueInfo};
 use planish_core::infer::InferError;
+use planish_core::known::known_ints;
 use planish_core::op::{Cast, Foreign, Op, Reshape, Transpose};
 use planish_core::tensor::Tensor;
 use planish_core::types::{DType, Shape, Type};
@@ -56,6 +57,11 @@ impl<'i> Node<'i> {
     /// How many data inputs there are.
     pub(super) fn input_count(&self) -> usize {
         self.inputs.len()
+    }
+
+    /// Where the data inputs come from.
+    pub(super) fn inputs(&self) -> &[Place] {
+        &self.inputs
     }
 
     /// What an input stands for.
@@ -109,10 +115,15 @@ impl<'i> Node<'i> {
         self.constant(value).filter(|t| t.dtype().is_int())?.to_ints()
     }
 
+    /// The integers of a value that is constant or follows from shapes.
+    fn known_ints(&self, value: Value) -> Option<Vec<i64>> {
+        self.constant_ints(value).or_else(|| known_ints(self.importer.graph.value(value))?.into_iter().collect())
+    }
+
     /// The integers of an input that has to be constant.
     pub(super) fn ints(&mut self, input: usize) -> Result<Vec<i64>, Stop> {
         let value = self.value(input)?;
-        self.constant_ints(value).ok_or(Stop::Foreign)
+        self.known_ints(value).ok_or(Stop::Foreign)
     }
 
     /// The integer of an input that has to be a constant scalar.
@@ -347,7 +358,7 @@ impl<'i> Node<'i> {
                 Attr::List(list) if !list.types.is_empty() => Some(list.types.clone()),
                 _ => None,
             });
-        let single = ["dtype", "Tout", "out_type", "output_type", "DstT", "Tidx_out", "T", "element_dtype", "Tparams"]
+        let single = ["dtype", "Tout", "out_type", "output_type", "DstT", "Tcomplex", "Treal", "T", "element_dtype", "Tparams"]
             .iter()
             .find_map(|name| match def.attrs.get(*name)?.value.as_ref()? {
                 Attr::Type(code) => crate::dtype::from_code(*code),
@@ -360,7 +371,7 @@ impl<'i> Node<'i> {
         let count = self.highest_port().max(shapes.len()).max(listed.as_ref().map_or(1, Vec::len));
         (0..count)
             .map(|port| {
-                let dtype = listed.as_ref().and_then(|l| crate::dtype::from_code(*l.get(port)?)).or(single);
+                let dtype = fixed_dtype(&def.op).or_else(|| listed.as_ref().and_then(|l| crate::dtype::from_code(*l.get(port)?))).or(single);
                 let shape = shapes.get(port).map_or(Shape::unranked(), |s| contents::shape(Some(s)));
                 Type::new(computed(dtype.unwrap_or(DType::F32)), shape)
             })
@@ -380,6 +391,19 @@ impl<'i> Node<'i> {
             }
         }
         highest.max(1)
+    }
+}
+
+/// The element type of operations whose nodes do not tell it.
+fn fixed_dtype(op: &str) -> Option<DType> {
+    match op {
+        _ if op.starts_with("StringToHashBucket") => Some(DType::I64),
+        "StringLength" | "UnicodeScript" => Some(DType::I32),
+        "RegexReplace" | "StaticRegexReplace" | "StringJoin" | "StringLower" | "StringUpper" | "StringStrip" | "Substr"
+        | "AsString" | "ReduceJoin" | "DecodeBase64" | "EncodeBase64" | "ReadFile" => Some(DType::String),
+        "RegexFullMatch" | "StaticRegexFullMatch" => Some(DType::Bool),
+        "DecodeJpeg" | "DecodePng" | "DecodeImage" => Some(DType::U8),
+        _ => None,
     }
 }
 

@@ -3,7 +3,7 @@
 use planish_core::graph::Value;
 use planish_core::op::{
     Bucketize, Cast, ExpandDims, GreaterEqual, LessEqual, LogicalAnd, MatrixDiag, MatrixSetDiag, NonMaxSuppressionV4,
-    NonMaxSuppressionV5, OneHot, Range, ResizeBilinear, ResizeNearestNeighbor, Rfft2d, Select, SelectV2, Shape, SparseToDense,
+    NonMaxSuppressionV5, OneHot, Range, ResizeBilinear, ResizeNearestNeighbor, Rfft2d, Select, SelectV2, Shape, SparseToDense, Squeeze,
     TopkV2, Unique, Where,
 };
 use planish_core::types::DType;
@@ -158,6 +158,18 @@ pub(super) fn resize_nearest(node: &mut Node<'_>) -> Imported {
 pub(super) fn rfft_2d(node: &mut Node<'_>) -> Imported {
     let (x, length) = (node.value(0)?, node.index_input(1)?);
     one(node.add(Rfft2d {}, &[x, length])?)
+}
+
+/// Along one axis: as along two, of which the first has one row.
+pub(super) fn rfft(node: &mut Node<'_>) -> Imported {
+    let x = node.value(0)?;
+    let length = node.int(1)?;
+    let length = i32::try_from(length).map_err(|_| node.error("its length is too large"))?;
+    let before_last = node.add_int(-2);
+    let row = node.add(ExpandDims {}, &[x, before_last])?;
+    let lengths = node.add_ints(&[1, length]);
+    let spectrum = node.add(Rfft2d {}, &[row, lengths])?;
+    one(node.add(Squeeze { axes: vec![-2] }, &[spectrum])?)
 }
 
 /// The kernel pads its results; TensorFlow's shortest form does not.

@@ -7,7 +7,7 @@ use planish_core::op::{
 
 use super::node::Node;
 use super::{
-    Imported, batch_norm, binary, constant, control, convolution, index, list, matrix, movement, pool, quantization, random,
+    Imported, batch_norm, binary, branch, constant, control, convolution, index, list, matrix, movement, pool, quantization, random,
     reduction, resource, segment, select, tables, unary,
 };
 
@@ -147,6 +147,7 @@ const TABLE: &[(&str, Import)] = &[
     ("MaxPoolV2", pool::max_pool_v2),
     ("Maximum", |n| n.binary(Maximum {})),
     ("Mean", reduction::mean),
+    ("Merge", branch::merge),
     ("Min", reduction::min),
     ("Minimum", |n| n.binary(Minimum {})),
     ("MirrorPad", movement::mirror_pad),
@@ -174,6 +175,10 @@ const TABLE: &[(&str, Import)] = &[
     ("Print", unary::identity),
     ("PrintV2", movement::nothing),
     ("Prod", reduction::prod),
+    ("QuantizeAndDequantizeV2", quantization::quantize_and_dequantize),
+    ("QuantizeAndDequantizeV3", quantization::quantize_and_dequantize),
+    ("QuantizeAndDequantizeV4", quantization::quantize_and_dequantize),
+    ("RFFT", select::rfft),
     ("RFFT2D", select::rfft_2d),
     ("RandomStandardNormal", random::standard_normal),
     ("RandomUniform", random::uniform),
@@ -230,6 +235,7 @@ const TABLE: &[(&str, Import)] = &[
     ("StridedSlice", index::strided_slice),
     ("Sub", binary::subtract),
     ("Sum", reduction::sum),
+    ("Switch", branch::switch),
     ("Tan", unary::tan),
     ("Tanh", |n| n.unary(Tanh {})),
     ("TensorListConcatV2", list::concat),
