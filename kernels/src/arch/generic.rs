@@ -39,15 +39,14 @@ impl Tile for Float {
 }
 
 fn float<const R: usize>(left: Rows<'_, f32>, panel: Panel<'_, f32>, mut out: Block<'_>, clamp: Clamp) {
-    let bias: &[f32; Float::NR] = panel.bias().try_into().expect("a panel as wide as the tile");
+    const NR: usize = Float::NR;
+    let bias: &[f32; NR] = panel.bias().try_into().expect("a panel as wide as the tile");
     let rows: [&[f32]; R] = std::array::from_fn(|r| left.row(r));
     let mut sums = [*bias; R];
-    for (k, weights) in panel.values().chunks_exact(Float::NR).enumerate() {
+    let (weights, _) = panel.values().as_chunks::<NR>();
+    for (k, weights) in weights.iter().enumerate() {
         for r in 0..R {
-            let value = rows[r][k];
-            for c in 0..Float::NR {
-                sums[r][c] = multiply_add(value, weights[c], sums[r][c]);
-            }
+            sums[r] = add_column(sums[r], rows[r][k], weights);
         }
     }
     for (r, sums) in sums.iter().enumerate() {
@@ -55,6 +54,14 @@ fn float<const R: usize>(left: Rows<'_, f32>, panel: Panel<'_, f32>, mut out: Bl
             *out = clamp.apply(sum);
         }
     }
+}
+
+#[inline(always)]
+fn add_column(mut sums: [f32; Float::NR], value: f32, weights: &[f32; Float::NR]) -> [f32; Float::NR] {
+    for c in 0..Float::NR {
+        sums[c] = multiply_add(value, weights[c], sums[c]);
+    }
+    sums
 }
 
 /// Hybrid tile.
@@ -68,7 +75,7 @@ impl Tile for Hybrid {
     const MR: usize = 4;
     const NR: usize = 8;
     const LANES: usize = 8;
-    const KR: usize = 2;
+    const KR: usize = 1;
 
     fn new() -> Option<Self> {
         Some(Hybrid(()))
@@ -90,13 +97,10 @@ fn hybrid<const R: usize>(left: Rows<'_, i16>, panel: Panel<'_, i8>, mut out: Bl
     const NR: usize = Hybrid::NR;
     let rows: [&[i16]; R] = std::array::from_fn(|r| left.row(r));
     let mut sums = [[0i32; NR]; R];
-    for (k, weights) in panel.values().chunks_exact(2 * NR).enumerate() {
+    let (weights, _) = panel.values().as_chunks::<NR>();
+    for (k, weights) in weights.iter().enumerate() {
         for r in 0..R {
-            let (first, second) = (i32::from(rows[r][2 * k]), i32::from(rows[r][2 * k + 1]));
-            for c in 0..NR {
-                let pair = first * i32::from(weights[2 * c]) + second * i32::from(weights[2 * c + 1]);
-                sums[r][c] = sums[r][c].wrapping_add(pair);
-            }
+            sums[r] = add_exactly(sums[r], rows[r][k], weights);
         }
     }
     for r in 0..R {
@@ -106,4 +110,12 @@ fn hybrid<const R: usize>(left: Rows<'_, i16>, panel: Panel<'_, i8>, mut out: Bl
             *out = clamp.apply((exact as f32 * row.scale).mul_add(panel.scales()[c], panel.bias()[c]));
         }
     }
+}
+
+#[inline(always)]
+fn add_exactly(mut sums: [i32; Hybrid::NR], value: i16, weights: &[i8; Hybrid::NR]) -> [i32; Hybrid::NR] {
+    for c in 0..Hybrid::NR {
+        sums[c] = sums[c].wrapping_add(i32::from(value) * i32::from(weights[c]));
+    }
+    sums
 }

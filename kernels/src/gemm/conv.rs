@@ -104,9 +104,9 @@ impl<L: Copy + Default + Sync> Source<L> for Patches<'_, L> {
 }
 
 impl<L: Copy> Patches<'_, L> {
-    /// Copies the patch of one output pixel.
+    /// Copies the patch of one output pixel, in ascending order, so that what a copy writes too much is written over.
     fn gather(&self, row: usize, to: &mut [L]) {
-        let Conv2dShape { input: [height, width], channels, output, kernel: [_, kernel_width], stride, dilation, padding, .. } = *self.shape;
+        let Conv2dShape { input: [height, width], channels, output, kernel: [kernel_height, kernel_width], stride, dilation, padding, .. } = *self.shape;
         let (image, pixel) = (row / self.pixels, row % self.pixels);
         let (top, left) = (pixel / output[1] * stride[0], pixel % output[1] * stride[1]);
         let zero = self.padding[image];
@@ -114,29 +114,39 @@ impl<L: Copy> Patches<'_, L> {
         if line == 0 {
             return;
         }
-        for (ky, to) in to[..self.shape.depth()].chunks_exact_mut(line).enumerate() {
+        for ky in 0..kernel_height {
+            let to = &mut to[ky * line..];
             let Some(y) = (top + ky * dilation[0]).checked_sub(padding[0]).filter(|y| *y < height) else {
-                to.fill(zero);
+                to[..line].fill(zero);
                 continue;
             };
-            let from = &self.input[(image * height + y) * width * channels..][..width * channels];
+            let from = &self.input[(image * height + y) * width * channels..];
             if dilation[1] == 1 && self.share == channels {
                 let before = padding[1].saturating_sub(left).min(kernel_width);
                 let start = left.saturating_sub(padding[1]).min(width);
                 let inside = (kernel_width - before).min(width - start);
-                let (zeros, rest) = to.split_at_mut(before * channels);
-                let (pixels, after) = rest.split_at_mut(inside * channels);
-                zeros.fill(zero);
-                pixels.copy_from_slice(&from[start * channels..][..inside * channels]);
-                after.fill(zero);
+                to[..before * channels].fill(zero);
+                copy(&from[start * channels..], &mut to[before * channels..], inside * channels);
+                to[(before + inside) * channels..line].fill(zero);
                 continue;
             }
-            for (kx, to) in to.chunks_exact_mut(self.share).enumerate() {
+            for kx in 0..kernel_width {
+                let to = &mut to[kx * self.share..];
                 match (left + kx * dilation[1]).checked_sub(padding[1]).filter(|x| *x < width) {
-                    Some(x) => to.copy_from_slice(&from[x * channels + self.first_channel..][..self.share]),
-                    None => to.fill(zero),
+                    Some(x) => copy(&from[x * channels + self.first_channel..], to, self.share),
+                    None => to[..self.share].fill(zero),
                 }
             }
         }
+    }
+}
+
+/// Copies `count` elements from the front; a few more may follow them, which costs less than a call for a few bytes.
+#[inline(always)]
+fn copy<L: Copy>(from: &[L], to: &mut [L], count: usize) {
+    const SHORT: usize = 32;
+    match (from.first_chunk::<SHORT>(), to.first_chunk_mut::<SHORT>()) {
+        (Some(from), Some(to)) if count <= SHORT => *to = *from,
+        _ => to[..count].copy_from_slice(&from[..count]),
     }
 }

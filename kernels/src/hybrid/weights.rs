@@ -116,7 +116,6 @@ impl Elementwise for Raise<'_> {
     type Output = ();
     #[inline(always)]
     fn run(self) {
-        const LANES: usize = 32;
         if self.inner == 1 {
             for row in self.data.chunks_exact(self.peaks.len()) {
                 for (peak, &x) in self.peaks.iter_mut().zip(row) {
@@ -127,16 +126,7 @@ impl Elementwise for Raise<'_> {
         }
         for repetition in self.data.chunks_exact(self.peaks.len() * self.inner) {
             for (peak, channel) in self.peaks.iter_mut().zip(repetition.chunks_exact(self.inner)) {
-                let mut lanes = [0u32; LANES];
-                let chunks = channel.chunks_exact(LANES);
-                let rest = chunks.remainder();
-                for chunk in chunks {
-                    for lane in 0..LANES {
-                        lanes[lane] = lanes[lane].max(magnitude(chunk[lane]));
-                    }
-                }
-                let start = rest.iter().fold(*peak, |peak, &x| peak.max(magnitude(x)));
-                *peak = lanes.into_iter().fold(start, u32::max);
+                *peak = channel.iter().fold(*peak, |peak, &x| peak.max(magnitude(x)));
             }
         }
     }
@@ -206,9 +196,17 @@ pub fn quantize_weights_transposed(data: &[f32], rows: usize, channels: usize, s
                 let data = &data[(start + row) * channels + first..][..width];
                 widest(Quantize { data, scales, inverses, out: &mut block[..width] });
             }
-            for (channel, out) in out.chunks_exact_mut(rows).enumerate() {
-                for (out, block) in out[start..][..height].iter_mut().zip(&block) {
-                    *out = block[channel];
+            for channel in (0..width).step_by(8) {
+                for first in (0..height).step_by(8) {
+                    let turned = turn(std::array::from_fn(|row| block[first + row][channel..channel + 8].try_into().expect("8 of a block's bytes")));
+                    let (deep, wide) = (8.min(height - first), 8.min(width - channel));
+                    for (bytes, out) in turned[..wide].iter().zip(out[channel * rows..].chunks_mut(rows)) {
+                        let to = &mut out[start + first..][..deep];
+                        match <&mut [i8; 8]>::try_from(&mut *to) {
+                            Ok(to) => *to = *bytes,
+                            Err(_) => to.copy_from_slice(&bytes[..deep]),
+                        }
+                    }
                 }
             }
         }
@@ -218,6 +216,21 @@ pub fn quantize_weights_transposed(data: &[f32], rows: usize, channels: usize, s
     } else {
         out.par_chunks_mut(BLOCK * rows).enumerate().for_each(strip);
     }
+}
+
+/// Transposes 8 by 8 bytes: halves of the rows change places across the diagonal, then quarters, then single bytes.
+#[inline(always)]
+fn turn(block: [[i8; 8]; 8]) -> [[i8; 8]; 8] {
+    let mut rows = block.map(|row| u64::from_le_bytes(row.map(|byte| byte as u8)));
+    for (distance, mask) in [(4, 0x0000_0000_ffff_ffff), (2, 0x0000_ffff_0000_ffff), (1, 0x00ff_00ff_00ff_00ff)] {
+        for low in (0..8).filter(|row| row & distance == 0) {
+            let (upper, lower) = (rows[low], rows[low + distance]);
+            let shift = 8 * distance;
+            rows[low] = (upper & mask) | ((lower & mask) << shift);
+            rows[low + distance] = ((upper >> shift) & mask) | (lower & !mask);
+        }
+    }
+    rows.map(|row| row.to_le_bytes().map(|byte| byte as i8))
 }
 
 /// The reciprocal for the fast path; NaN, which fails every check for ties, where single precision does not hold it.
