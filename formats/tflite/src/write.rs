@@ -47,7 +47,8 @@ impl WriteOptions {
 
 /// Writes a model to a TFLite file of builtin operators.
 ///
-/// The file appears complete or not at all: it is written beside its place and moved there.
+/// The file appears complete or not at all: it is written beside its place and moved there once it is whole. What was there
+/// before goes only then.
 ///
 /// # Errors
 /// Where operations have no TFLite operator (all are listed), the model contradicts itself, or the file cannot be written.
@@ -168,6 +169,9 @@ impl Beside {
     }
 
     fn place(mut self, target: &Path) -> io::Result<()> {
+        // Some file systems write all of a file to the disk when it is moved over another one, which takes longer than all
+        // the rest; so the other one goes first.
+        let _ = fs::remove_file(target);
         fs::rename(&self.path, target)?;
         self.placed = true;
         Ok(())
