@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use planish_core::op::{Const, Dequantize, Quantize};
+use planish_core::op::{Dequantize, Quantize};
 use planish_core::{
     Changed, Choice, Context, DType, Error, Graph, Meaning, Model, Op, OpId, Pass, PassEntry, Quant, Tensor, Use, Value, ValueInfo,
 };
@@ -15,6 +15,7 @@ use rayon::prelude::*;
 use regex::RegexSet;
 use serde::{Deserialize, Serialize};
 
+use crate::loops::loops;
 use crate::weights::{Weight, all_or_none, weights};
 
 /// How many scales a weight has.
@@ -59,8 +60,9 @@ impl Pass for PostTrainingQuantize {
     fn run(&self, model: &mut Model, options: &QuantizeOptions, cx: &mut Context<'_>) -> Result<Changed, Error> {
         let skip = RegexSet::new(&options.skip).map_err(|e| Error::Options(format!("option `skip`: {e}")))?;
         let mut changed = 0;
+        let cells = lstm_cells(model, options.min_elements);
         for (_, graph) in model.graphs_mut() {
-            let plan = plan(graph, options, &skip, cx);
+            let plan = plan(graph, &cells, options, &skip, cx);
             let scales: Vec<Result<Quant, String>> =
                 plan.par_iter().map(|((value, axis), _)| scales(graph.constant(*value).expect("planned for constants"), *axis)).collect();
             changed += perform(graph, plan, scales, cx);
@@ -69,10 +71,47 @@ impl Pass for PostTrainingQuantize {
     }
 }
 
+/// The products of LSTM cells whose gates are too small, by graph and operation, with the weights of their smallest gate.
+type LstmCells = BTreeMap<(String, OpId), usize>;
+
+/// Finds the products of recurrent cells of four gates: inside a loop, `split` into four parts of a sum of products, and
+/// outside it the product over all steps that the loop reads rows of.
+fn lstm_cells(model: &Model, min_elements: usize) -> LstmCells {
+    const GATES: usize = 4;
+    let mut small = LstmCells::new();
+    for found in loops(model) {
+        let (outer, body) = (model.graph(found.outer), model.graph(found.body));
+        for split in body.ids().into_iter().filter(|&id| matches!(body.op(id), Op::Split(s) if s.num as usize == GATES)) {
+            let Some(sum) = body.operand(split, 1) else { continue };
+            let mut products = Vec::new();
+            let mut todo = vec![sum];
+            while let Some(value) = todo.pop() {
+                let op = body.at(value.op);
+                match op.op() {
+                    Op::Add(_) => todo.extend(op.operands().into_iter().flatten()),
+                    Op::FullyConnected(_) => products.push((body, value.op)),
+                    Op::Gather(_) => {
+                        let sequence = op.operand(0).filter(|v| v.id().op == body.parameters_op());
+                        let start = sequence.and_then(|v| outer.operand(found.op, v.id().port as usize));
+                        products.extend(start.filter(|v| matches!(outer.op(v.op), Op::FullyConnected(_))).map(|v| (outer, v.op)));
+                    }
+                    _ => {}
+                }
+            }
+            let gate = |&(graph, id): &(&Graph, OpId)| Some(graph.constant(graph.operand(id, 1)?)?.elements() / GATES);
+            let least = products.iter().filter_map(gate).min().unwrap_or(usize::MAX);
+            if least < min_elements {
+                small.extend(products.into_iter().map(|(graph, id)| ((graph.name().to_owned(), id), least)));
+            }
+        }
+    }
+    small
+}
+
 /// The weights to quantize: each constant once for each axis that its readers need, with those readers.
 type Plan = BTreeMap<(Value, Option<usize>), Vec<Use>>;
 
-fn plan(graph: &Graph, options: &QuantizeOptions, skip: &RegexSet, cx: &mut Context<'_>) -> Plan {
+fn plan(graph: &Graph, cells: &LstmCells, options: &QuantizeOptions, skip: &RegexSet, cx: &mut Context<'_>) -> Plan {
     let mut plan = Plan::new();
     for id in graph.order() {
         let op = graph.at(id);
@@ -85,7 +124,11 @@ fn plan(graph: &Graph, options: &QuantizeOptions, skip: &RegexSet, cx: &mut Cont
         if wanted.is_empty() {
             continue;
         }
-        let refusal = wanted.iter().find_map(|&(_, v)| refusal(graph, id, v, options, skip));
+        let small_gates = cells.get(&(graph.name().to_owned(), id)).map(|elements| {
+            let least = options.min_elements;
+            format!("a gate of its cell has {elements} weights, fewer than {least}, and a cell's state adds rounding errors up from step to step")
+        });
+        let refusal = small_gates.or_else(|| wanted.iter().find_map(|&(_, v)| refusal(graph, id, v, options, skip)));
         match refusal {
             Some(reason) if wanted.len() == 1 || all_or_none(op.op()) => cx.decide(graph, id, Choice::Float, reason),
             _ => {
@@ -105,7 +148,8 @@ fn per_channel_only(op: &Op) -> bool {
 }
 
 fn refusal(graph: &Graph, op: OpId, weight: Value, options: &QuantizeOptions, skip: &RegexSet) -> Option<String> {
-    let names = [Some(graph.label(op)), graph.info(weight).name.as_deref().map(str::to_owned)];
+    let label = graph.label(op);
+    let names = [Some(format!("{}/{label}", graph.name())), Some(label), graph.info(weight).name.as_deref().map(str::to_owned)];
     if let Some(name) = names.into_iter().flatten().find(|n| skip.is_match(n)) {
         return Some(format!("`{name}` matches an expression to skip"));
     }
@@ -176,11 +220,6 @@ fn perform(graph: &mut Graph, plan: Plan, scales: Vec<Result<Quant, String>>, cx
         graph.replace_uses(&others, dequantized);
     }
     changed
-}
-
-/// Whether a value is a constant that nothing but `quantize` reads.
-pub(crate) fn is_quantized_constant(graph: &Graph, value: Value) -> bool {
-    matches!(graph.op(value.op), Op::Const(Const { .. })) && graph.uses(value).iter().all(|u| matches!(graph.op(u.op), Op::Quantize(_)))
 }
 
 planish_core::inventory::submit! { PassEntry::of::<PostTrainingQuantize>() }

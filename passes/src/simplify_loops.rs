@@ -85,6 +85,8 @@ fn simplify(model: &mut Model, found: Loop, cx: &mut Context<'_>) -> bool {
         }
     }
 
+    derive_from_others(model, found, &results);
+
     let outer = model.graph(found.outer);
     let cond = model.graph(found.cond);
     let body = model.graph(found.body);
@@ -110,6 +112,47 @@ fn simplify(model: &mut Model, found: Loop, cx: &mut Context<'_>) -> bool {
     }
     found.remove(model, &gone);
     true
+}
+
+/// A part that is another one under another shape, both zero at first, is reshaped from that one after the loop.
+fn derive_from_others(model: &mut Model, found: Loop, results: &[Value]) {
+    let initial = found.initial(model);
+    let (body, cond) = (model.graph(found.body), model.graph(found.cond));
+    let (parameters, next) = (body.parameters(), body.results());
+    let mut derived = Vec::new();
+    for (position, &value) in next.iter().enumerate() {
+        let unread = body.uses(parameters[position]).is_empty() && cond.uses(cond.parameters()[position]).is_empty();
+        if !unread || model.graph(found.outer).uses(results[position]).is_empty() || !matches!(body.op(value.op), Op::Reshape(_)) {
+            continue;
+        }
+        let (Some(from), Some(shape)) = (body.operand(value.op, 0), body.operand(value.op, 1).and_then(|s| body.constant(s))) else { continue };
+        let Some(other) = next.iter().position(|&v| v == from) else { continue };
+        let outer = model.graph(found.outer);
+        if is_zero(outer, initial[position], 8) && is_zero(outer, initial[other], 8) {
+            derived.push((position, other, shape.clone(), body.ty(value).clone()));
+        }
+    }
+    for (position, other, shape, ty) in derived {
+        let outer = model.graph_mut(found.outer);
+        let uses = outer.uses(results[position]);
+        let shape = outer.add_const(shape);
+        let reshaped = outer.add(planish_core::op::Reshape {}, &[results[other], shape]);
+        outer.info_mut(reshaped).ty = ty;
+        outer.replace_uses(&uses, reshaped);
+    }
+}
+
+/// Whether every element of a value is zero, as its operation tells.
+fn is_zero(graph: &Graph, value: Value, depth: usize) -> bool {
+    let op = graph.at(value.op);
+    let first = || op.operand(0).is_some_and(|v| depth > 0 && is_zero(graph, v.id(), depth - 1));
+    match op.op() {
+        Op::Const(c) => (c.value.elements() <= 4096 || c.value.is_splat()) && c.value.bytes().iter().all(|&b| b == 0),
+        Op::ZerosLike(_) => true,
+        Op::Fill(_) => op.operand(1).is_some_and(|v| depth > 0 && is_zero(graph, v.id(), depth - 1)),
+        Op::Reshape(_) | Op::Slice(_) | Op::Tile(_) | Op::BroadcastTo(_) | Op::Identity(_) => first(),
+        _ => false,
+    }
 }
 
 fn same_start(graph: &Graph, first: Value, second: Value) -> bool {

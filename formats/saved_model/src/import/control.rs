@@ -110,7 +110,8 @@ impl Node<'_> {
         let place = self.name().to_owned();
         let outer = self.importer.begin_graph(inner.name.clone(), &place)?;
         let built = self.fill_graph(inner, parameters, declared);
-        let (graph, touched) = self.importer.end_graph(outer);
+        let (mut graph, touched) = self.importer.end_graph(outer);
+        name_within(&mut graph, &format!("{place}/"));
         built.map(|()| (graph, touched))
     }
 
@@ -294,21 +295,25 @@ pub(super) fn case(node: &mut Node<'_>) -> Imported {
     }
     let results = joined_results(node, &graphs.iter().map(|(g, _)| g).collect::<Vec<_>>())?;
     let touched = graphs.iter().any(|(_, touched)| *touched);
-    let mut chosen: Option<GraphId> = None;
-    for (i, (graph, _)) in graphs.into_iter().enumerate().rev() {
+    let mut ids = Vec::new();
+    for (graph, _) in graphs {
         let mut graph = graph;
         graph.add_parameter(ValueInfo::named(index_type.clone(), "branch_index"));
-        let this = node.importer.model.add_graph(graph);
-        chosen = Some(match chosen {
-            None => this,
-            Some(others) => {
-                let chain = choose(&format!("{name}/choice{i}"), &index_type, &types, i, this, others, &results);
-                node.importer.model.add_graph(chain)
-            }
-        });
+        ids.push(node.importer.model.add_graph(graph));
     }
-    let Some(chosen) = chosen else { return Err(node.error("it has no branches")) };
-    let values = node.add_declared(planish_core::op::Call { graph: chosen }, &state, results);
+    let Some(mut others) = ids.pop() else { return Err(node.error("it has no branches")) };
+    // The last two branches are told apart first, the first one last and in the graph itself.
+    while ids.len() > 1 {
+        let this = ids.pop().expect("there is more than one");
+        let name = format!("{name}/choice{}", ids.len());
+        let chain = choose(&name, &index_type, &types, ids.len(), this, others, &results);
+        others = node.importer.model.add_graph(chain);
+    }
+    let first = node.number(0.0, index)?;
+    let condition = node.add(Equal {}, &[index, first])?;
+    state.insert(0, condition);
+    let op = If { then_graph: ids.pop().unwrap_or(others), else_graph: others };
+    let values = node.add_declared(op, &state, results);
     if touched && let Some(first) = values.first() {
         node.importer.effects.write_all(&mut node.importer.graph, first.op);
     }
@@ -397,4 +402,16 @@ fn joined_results(node: &Node<'_>, graphs: &[&Graph]) -> Result<Vec<Type>, Stop>
         }
     }
     Ok(joined)
+}
+
+/// Names values without the scope that the graph's own name gives.
+fn name_within(graph: &mut Graph, scope: &str) {
+    for id in graph.ids() {
+        for value in graph.results_of(id) {
+            let info = graph.info_mut(value);
+            if let Some(short) = info.name.as_deref().and_then(|name| name.strip_prefix(scope)) {
+                info.name = Some(short.into());
+            }
+        }
+    }
 }
