@@ -11,8 +11,11 @@ use crate::arch::{Elementwise, widest};
 /// Adding and subtracting this rounds a small `f32` to an integer: its last place is 1.
 const ROUNDER: f32 = 12_582_912.0;
 
-/// The weights that are checked for ties together, and the side of a block that is transposed in the cache.
+/// The weights that are checked for ties together.
 const BLOCK: usize = 64;
+
+/// The channels and the rows that are transposed together: long runs to read, whole lines of the cache to write.
+const TURNED: [usize; 2] = [512, 64];
 
 /// A product farther than this from an integer may be on the wrong side of a tie.
 const SAFE: f32 = 0.5 - 4e-5;
@@ -186,12 +189,12 @@ pub fn quantize_weights_transposed(data: &[f32], rows: usize, channels: usize, s
     }
     let inverses: Vec<f32> = scales.iter().map(|scale| inverse(*scale)).collect();
     let strip = |(index, out): (usize, &mut [i8])| {
-        let first = index * BLOCK;
+        let first = index * TURNED[0];
         let width = out.len() / rows;
         let (scales, inverses) = (&scales[first..][..width], &inverses[first..][..width]);
-        let mut block = [[0i8; BLOCK]; BLOCK];
-        for start in (0..rows).step_by(BLOCK) {
-            let height = BLOCK.min(rows - start);
+        let mut block = vec![[0i8; TURNED[0]]; TURNED[1]];
+        for start in (0..rows).step_by(TURNED[1]) {
+            let height = TURNED[1].min(rows - start);
             for (row, block) in block[..height].iter_mut().enumerate() {
                 let data = &data[(start + row) * channels + first..][..width];
                 widest(Quantize { data, scales, inverses, out: &mut block[..width] });
@@ -212,9 +215,9 @@ pub fn quantize_weights_transposed(data: &[f32], rows: usize, channels: usize, s
         }
     };
     if data.len() < PARALLEL {
-        out.chunks_mut(BLOCK * rows).enumerate().for_each(strip);
+        out.chunks_mut(TURNED[0] * rows).enumerate().for_each(strip);
     } else {
-        out.par_chunks_mut(BLOCK * rows).enumerate().for_each(strip);
+        out.par_chunks_mut(TURNED[0] * rows).enumerate().for_each(strip);
     }
 }
 
