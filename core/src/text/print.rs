@@ -82,6 +82,7 @@ struct Names {
     values: BTreeMap<Value, String>,
     labels: BTreeMap<OpId, String>,
     order: Vec<OpId>,
+    places: BTreeMap<OpId, usize>,
 }
 
 impl Names {
@@ -94,6 +95,7 @@ impl Names {
         let mut names = Names {
             values: BTreeMap::new(),
             labels: BTreeMap::new(),
+            places: order.iter().enumerate().map(|(place, &id)| (id, place)).collect(),
             order,
         };
         let mut unnamed = 0u64;
@@ -118,13 +120,20 @@ impl Names {
                 names.values.insert(value, text);
             }
         }
+        let unnamed = |id: &OpId| graph.results_of(*id).is_empty() && *id != graph.parameters_op();
         for &id in &names.order {
-            for earlier in graph.after(id) {
-                let next = names.labels.len();
-                if graph.results_of(earlier).is_empty() && earlier != graph.parameters_op() {
-                    names.labels.entry(earlier).or_insert_with(|| format!("^{next}"));
-                }
-            }
+            names
+                .labels
+                .extend(graph.after(id).into_iter().filter(unnamed).map(|earlier| (earlier, String::new())));
+        }
+        let labelled = names
+            .order
+            .iter()
+            .filter(|id| names.labels.contains_key(id))
+            .copied()
+            .collect::<Vec<_>>();
+        for (number, id) in labelled.into_iter().enumerate() {
+            names.labels.insert(id, format!("^{number}"));
         }
         names
     }
@@ -186,7 +195,8 @@ fn write_op(out: &mut String, graph: &Graph, id: OpId, names: &Names, graphs: Gr
             graphs.attrs(out, attrs.iter().map(|(&name, attr)| (name, attr)));
         }
     }
-    let after = graph.after(id);
+    let mut after = graph.after(id);
+    after.sort_by_key(|earlier| names.places.get(earlier));
     if !after.is_empty() {
         out.push_str(" after ");
         list(out, after, |out, earlier| out.push_str(names.operation(graph, earlier)));
