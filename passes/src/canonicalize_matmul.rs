@@ -1,102 +1,242 @@
-//! Products with a constant matrix become `fully_connected`, on values of any rank: the form that fast kernels take.
+//! Writes matrix products in the form that runtimes are best at.
 //!
-//! - `batch_matmul` with a constant matrix on its right.
-//! - `reshape → fully_connected → reshape` that only flattens and restores leading dimensions.
+//! By a constant matrix: `fully_connected`, whose weights are a transposed view of the constant. By anything else:
+//! `batch_matmul`. Reshapes around `fully_connected` that only fold and unfold leading dimensions go, and transposes
+//! before `batch_matmul` become its attributes.
 
 use planish_core::attr::{Activation, WeightsFormat};
-use planish_core::op::FullyConnected;
-use planish_core::{DType, Graph, Meaning, Op, OpRef, PassEntry, Rule, Shape, Skip, Tensor, Value};
+use planish_core::op::{BatchMatmul, FullyConnected, Relu, Relu6, ReluN1To1, Reshape, Tanh, Transpose};
+use planish_core::{Graph, Op, OpId, OpRef, PassEntry, Rule, Skip, Tensor, Value, ValueRef, inventory};
 
-/// See the module's description.
-#[derive(Clone, Copy, Debug, Default)]
+use crate::arithmetic::add;
+use crate::matching::{is_f32, read_once};
+use crate::reshaping::{permutation, surely_same};
+
+/// Chooses between `fully_connected` and `batch_matmul`, and removes what stands around them for shape's sake.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct CanonicalizeMatmul;
 
-/// What the new operation reads.
-pub struct Match {
-    input: Value,
-    weights: Weights,
-    bias: Option<Value>,
-    activation: Activation,
-    shape: Shape,
+/// What is to be done.
+pub enum Match {
+    /// `batch_matmul` by a constant becomes `fully_connected`.
+    Connect { product: OpId, weights: Tensor },
+    /// A `transpose` before `batch_matmul` becomes an attribute.
+    Absorb { product: OpId, operand: usize, input: Value },
+    /// `fully_connected` by computed weights becomes `batch_matmul`.
+    Multiply { product: OpId },
+    /// The `reshape` before `fully_connected` goes.
+    Unfold { product: OpId, input: Value },
+    /// The `reshape` after `fully_connected` goes.
+    KeepDims { product: OpId },
 }
 
-enum Weights {
-    Value(Value),
-    Constant(Tensor),
+/// Whether a value is a constant or made from constants by moving and converting elements.
+fn is_weight(value: ValueRef<'_>) -> bool {
+    let mut value = value;
+    for _ in 0..8 {
+        match value.producer().op() {
+            Op::Const(_) => return true,
+            Op::Dequantize(_) | Op::Quantize(_) | Op::Cast(_) | Op::Transpose(_) | Op::Reshape(_) | Op::Densify(_) => {}
+            _ => return false,
+        }
+        let Some(next) = value.producer().operand(0) else { return false };
+        value = next;
+    }
+    false
+}
+
+/// The constant as weights `[out, in]`.
+fn as_weights(constant: &Tensor, transposed: bool) -> Option<Tensor> {
+    let (rows, columns) = match constant.dims() {
+        [leading @ .., rows, columns] if leading.iter().all(|&d| d == 1) => (*rows, *columns),
+        _ => return None,
+    };
+    let matrix = constant.reshaped(&[rows, columns])?;
+    if transposed { Some(matrix) } else { matrix.transposed(&[1, 0]) }
+}
+
+fn product(op: OpRef<'_>, attributes: &BatchMatmul) -> Result<Match, Skip> {
+    let (x, y) = (op.operand(0).ok_or(Skip::No)?, op.operand(1).ok_or(Skip::No)?);
+    if !is_f32(x) || !is_f32(y) {
+        return Err(Skip::No);
+    }
+    if let Some(constant) = y.constant() {
+        let rank = x.ty().shape.rank().unwrap_or(0);
+        if let Some(weights) = as_weights(constant, attributes.adj_y).filter(|_| rank >= 2 && rank >= constant.dims().len()) {
+            if attributes.adj_x && rank != 2 {
+                return Err(Skip::because("its first operand is transposed"));
+            }
+            return Ok(Match::Connect { product: op.id(), weights });
+        }
+    }
+    for (operand, value) in [(0, x), (1, y)] {
+        let transpose = value.producer();
+        let Op::Transpose(_) = transpose.op() else { continue };
+        let Some(axes) = permutation(transpose).filter(|p| p.len() >= 2) else {
+            continue;
+        };
+        let rank = axes.len();
+        let swapped = (0..rank - 2).chain([rank - 1, rank - 2]);
+        if axes.iter().copied().eq(swapped) {
+            let input = transpose.operand(0).ok_or(Skip::No)?.id();
+            return Ok(Match::Absorb {
+                product: op.id(),
+                operand,
+                input,
+            });
+        }
+    }
+    Err(Skip::No)
+}
+
+fn connected(op: OpRef<'_>, attributes: &FullyConnected) -> Result<Match, Skip> {
+    let (x, weights) = (op.operand(0).ok_or(Skip::No)?, op.operand(1).ok_or(Skip::No)?);
+    if !is_f32(x) || !is_f32(weights) || attributes.weights_format != WeightsFormat::Plain {
+        return Err(Skip::No);
+    }
+    let last = |v: ValueRef<'_>| v.ty().shape.dims().and_then(|d| d.last()?.known());
+    if !is_weight(weights) && attributes.activation != Activation::SignBit && last(x).is_some() {
+        return Ok(Match::Multiply { product: op.id() });
+    }
+    if let Op::Reshape(_) = x.producer().op()
+        && !attributes.keep_num_dims
+    {
+        let input = x.producer().operand(0).ok_or(Skip::No)?;
+        let depth = weights.ty().shape.dim(1).known();
+        if depth.is_some() && last(input) == depth && last(x) == depth && input.ty().shape.rank() >= Some(2) {
+            return Ok(Match::Unfold {
+                product: op.id(),
+                input: input.id(),
+            });
+        }
+    }
+    Err(Skip::No)
+}
+
+fn unfolded(op: OpRef<'_>) -> Result<Match, Skip> {
+    let flat = op.operand(0).ok_or(Skip::No)?;
+    let Op::FullyConnected(product) = flat.producer().op() else {
+        return Err(Skip::No);
+    };
+    let input = flat.producer().operand(0).ok_or(Skip::No)?;
+    let (from, to) = (&input.ty().shape, &op.result(0).ty().shape);
+    let (Some(channels), Some(dims)) = (flat.ty().shape.dims().and_then(|d| d.last()), from.dims()) else {
+        return Err(Skip::No);
+    };
+    let Some((_, leading)) = dims.split_last() else {
+        return Err(Skip::No);
+    };
+    let kept = planish_core::Shape::new(leading.iter().copied().chain([*channels]));
+    if product.keep_num_dims || !is_f32(flat) || dims.len() < 2 || channels.known().is_none() || !surely_same(&kept, to) {
+        return Err(Skip::No);
+    }
+    if !read_once(flat) {
+        return Err(Skip::because("the product before it has other readers"));
+    }
+    Ok(Match::KeepDims {
+        product: flat.producer().id(),
+    })
 }
 
 impl Rule for CanonicalizeMatmul {
     const NAME: &'static str = "canonicalize_matmul";
-    const SUMMARY: &'static str = "turn products with a constant matrix into fully connected operations of any rank";
-    const MEANING: Meaning = Meaning::Ulps;
+    const SUMMARY: &'static str = "writes products by constants as fully_connected and all others as batch_matmul";
     type Match = Match;
 
     fn find(&self, op: OpRef<'_>) -> Result<Match, Skip> {
         match op.op() {
-            Op::BatchMatmul(product) if !product.adj_x => {
-                let (x, y) = (op.operand(0).ok_or(Skip::No)?, op.operand(1).ok_or(Skip::No)?);
-                let matrix = y.constant().filter(|t| t.dims().len() == 2 && t.dtype() == DType::F32).ok_or(Skip::No)?;
-                if x.ty().dtype != DType::F32 || x.ty().shape.rank().is_none_or(|r| r < 2) {
-                    return Err(Skip::No);
-                }
-                let weights = if product.adj_y { matrix.clone() } else { matrix.transposed(&[1, 0]).ok_or(Skip::No)? };
-                let shape = op.result(0).ty().shape.clone();
-                Ok(Match { input: x.id(), weights: Weights::Constant(weights), bias: None, activation: Activation::None, shape })
-            }
-            Op::Reshape(_) => unflattened(op).ok_or(Skip::No),
+            Op::BatchMatmul(attributes) => product(op, attributes),
+            Op::FullyConnected(attributes) => connected(op, attributes),
+            Op::Reshape(_) => unfolded(op),
             _ => Err(Skip::No),
         }
     }
 
     fn rewrite(&self, found: Match, graph: &mut Graph) -> Vec<Value> {
-        let weights = match found.weights {
-            Weights::Value(value) => value,
-            Weights::Constant(tensor) => graph.add_const(tensor),
-        };
-        let product = FullyConnected {
-            activation: found.activation,
-            keep_num_dims: true,
-            asymmetric_quantize_inputs: false,
-            weights_format: WeightsFormat::Plain,
-        };
-        let result = graph.add_with_empty(product, &[Some(found.input), Some(weights), found.bias]);
-        if let Some(shape) = graph.ty(result).shape.meet(&found.shape) {
-            graph.info_mut(result).ty.shape = shape;
-        }
-        vec![result]
+        vec![match found {
+            Match::Connect { product, weights } => connect(graph, product, weights),
+            Match::Absorb { product, operand, input } => {
+                let mut op = graph.op(product).clone();
+                if let Op::BatchMatmul(op) = &mut op {
+                    let adjoint = if operand == 0 { &mut op.adj_x } else { &mut op.adj_y };
+                    *adjoint = !*adjoint;
+                }
+                let mut operands = graph.operands(product);
+                operands[operand] = Some(input);
+                graph.add_with_empty(op, &operands)
+            }
+            Match::Multiply { product } => multiply(graph, product),
+            Match::Unfold { product, input } => {
+                let mut operands = graph.operands(product);
+                operands[0] = Some(input);
+                graph.add_with_empty(graph.op(product).clone(), &operands)
+            }
+            Match::KeepDims { product } => keep_dims(graph, product),
+        }]
     }
 }
 
-/// `reshape(fully_connected(reshape(x)))` where the result has the leading dimensions of `x`.
-fn unflattened(op: OpRef<'_>) -> Option<Match> {
-    let product = op.operand(0)?;
-    let Op::FullyConnected(attrs) = product.producer().op() else { return None };
-    if attrs.keep_num_dims || attrs.weights_format != WeightsFormat::Plain || product.uses().len() != 1 {
-        return None;
+/// The same `fully_connected` with its input's leading dimensions kept.
+pub(crate) fn keep_dims(graph: &mut Graph, product: OpId) -> Value {
+    let mut op = graph.op(product).clone();
+    if let Op::FullyConnected(op) = &mut op {
+        op.keep_num_dims = true;
     }
-    let product = product.producer();
-    let flat = product.operand(0)?;
-    let input = match flat.producer().op() {
-        Op::Reshape(_) => flat.producer().operand(0)?,
-        _ => return None,
+    let operands = graph.operands(product);
+    graph.add_with_empty(op, &operands)
+}
+
+fn connect(graph: &mut Graph, product: OpId, weights: Tensor) -> Value {
+    let operands = graph.operands(product);
+    let (mut x, y) = (operands[0].expect("found with both"), operands[1].expect("found with both"));
+    if matches!(graph.op(product), Op::BatchMatmul(op) if op.adj_x) {
+        let axes = graph.add_ints(&[1, 0]);
+        x = graph.add(Transpose {}, &[x, axes]);
+    }
+    let name = graph.info(y).name.clone();
+    let weights = graph.add_const(weights);
+    graph.info_mut(weights).name = name;
+    let op = FullyConnected {
+        activation: Activation::None,
+        keep_num_dims: graph.ty(x).shape.rank() > Some(2),
+        asymmetric_quantize_inputs: false,
+        weights_format: WeightsFormat::Plain,
     };
-    let (from, to) = (input.ty().shape.dims()?, op.result(0).ty().shape.dims()?);
-    let weights = product.operand(1)?;
-    let [outs, ins] = weights.ty().shape.known()?[..] else { return None };
-    let leading = from.len().checked_sub(1)?;
-    let fits = from.len() == to.len()
-        && from[..leading] == to[..leading]
-        && from[..leading].iter().filter(|d| d.known().is_none()).count() <= 1
-        && from[leading].known() == Some(ins)
-        && to[leading].known() == Some(outs)
-        && flat.ty().shape.rank() == Some(2);
-    fits.then(|| Match {
-        input: input.id(),
-        weights: Weights::Value(weights.id()),
-        bias: product.operand(2).map(|b| b.id()),
-        activation: attrs.activation,
-        shape: op.result(0).ty().shape.clone(),
-    })
+    graph.add(op, &[x, weights])
 }
 
-planish_core::inventory::submit! { PassEntry::of::<CanonicalizeMatmul>() }
+fn multiply(graph: &mut Graph, product: OpId) -> Value {
+    let operands = graph.operands(product);
+    let (mut x, weights) = (operands[0].expect("found with both"), operands[1].expect("found with both"));
+    let Op::FullyConnected(attributes) = graph.op(product).clone() else {
+        unreachable!("found as one")
+    };
+    if !attributes.keep_num_dims && graph.ty(x).shape.rank() != Some(2) {
+        let depth = graph
+            .ty(weights)
+            .shape
+            .dim(1)
+            .known()
+            .or(graph.ty(x).shape.dims().and_then(|d| d.last()?.known()));
+        let shape = graph.add_ints(&[-1, depth.expect("found with a known depth") as i32]);
+        x = graph.add(Reshape {}, &[x, shape]);
+    }
+    let op = BatchMatmul {
+        adj_x: false,
+        adj_y: true,
+        asymmetric_quantize_inputs: attributes.asymmetric_quantize_inputs,
+    };
+    let mut result = graph.add(op, &[x, weights]);
+    if let Some(bias) = operands.get(2).copied().flatten() {
+        result = add(graph, result, bias);
+    }
+    match attributes.activation {
+        Activation::Relu => graph.add(Relu {}, &[result]),
+        Activation::Relu6 => graph.add(Relu6 {}, &[result]),
+        Activation::ReluN1To1 => graph.add(ReluN1To1 {}, &[result]),
+        Activation::Tanh => graph.add(Tanh {}, &[result]),
+        Activation::None | Activation::SignBit => result,
+    }
+}
+
+inventory::submit! { PassEntry::of::<CanonicalizeMatmul>() }

@@ -12,6 +12,9 @@ use crate::affine::Affine;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct FoldBatchNorm;
 
+/// The operation with its new weights and bias.
+pub struct Match(Affine);
+
 /// Batch normalization by constants as `factors × x + shift`.
 pub(crate) struct Statistics {
     /// What each channel is multiplied with.
@@ -40,9 +43,9 @@ impl Statistics {
 impl Rule for FoldBatchNorm {
     const NAME: &'static str = "fold_batch_norm";
     const SUMMARY: &'static str = "folds batch normalization into the weights and bias of the operation before it";
-    type Match = Affine;
+    type Match = Match;
 
-    fn find(&self, op: OpRef<'_>) -> Result<Affine, Skip> {
+    fn find(&self, op: OpRef<'_>) -> Result<Match, Skip> {
         if !matches!(op.op(), Op::BatchNorm(_)) {
             return Err(Skip::No);
         }
@@ -56,10 +59,11 @@ impl Rule for FoldBatchNorm {
         if affine.channels() != statistics.factors.len() {
             return Err(Skip::because("its channels are not the ones of the operation before it"));
         }
-        Ok(affine.scaled(op.graph(), &statistics.factors)?.shifted(&statistics.shift))
+        let affine = affine.scaled(op.graph(), &statistics.factors)?;
+        Ok(Match(affine.shifted(&statistics.shift)))
     }
 
-    fn rewrite(&self, found: Affine, graph: &mut Graph) -> Vec<Value> {
+    fn rewrite(&self, Match(found): Match, graph: &mut Graph) -> Vec<Value> {
         vec![found.build(Activation::None, graph)]
     }
 }

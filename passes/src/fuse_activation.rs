@@ -53,7 +53,10 @@ impl Rule for FuseActivation {
         }
         let first = activation(producer.op()).ok_or(Skip::No)?;
         let Some(activation) = compose(first, second) else {
-            return Err(Skip::because(format!("the {} before it has another activation already", producer.op().name())));
+            return Err(Skip::because(format!(
+                "the {} before it has another activation already",
+                producer.op().name()
+            )));
         };
         if !read_once(input) {
             return Err(Skip::because(format!("the {} before it has other readers", producer.op().name())));

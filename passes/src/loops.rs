@@ -92,9 +92,7 @@ impl Loop {
         for (port, &i) in kept.iter().enumerate() {
             graph.replace(results[i], Value { op: new, port: port as u32 });
         }
-        for earlier in graph.after(self.op) {
-            graph.add_after(earlier, new);
-        }
+        graph.move_after(self.op, new);
         graph.set_operands(self.op, &[]);
         Loop { op: new, ..self }
     }

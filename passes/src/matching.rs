@@ -1,7 +1,7 @@
 //! What several rules ask about values: is it a constant, one number everywhere, read only once.
 
 use planish_core::attr::Activation;
-use planish_core::{DType, Op, OpRef, Tensor, Value, ValueRef};
+use planish_core::{DType, Op, OpRef, Tensor, ValueRef};
 
 /// Constants of at most this many elements are read to see whether they hold one number everywhere.
 const MOST_ELEMENTS_COMPARED: usize = 4096;
@@ -115,9 +115,4 @@ pub(crate) fn with_activation(mut op: Op, to: Activation) -> Op {
         _ => {}
     }
     op
-}
-
-/// Operands for [`planish_core::Graph::add_with_empty`] from values that are all there.
-pub(crate) fn present(values: &[Value]) -> Vec<Option<Value>> {
-    values.iter().map(|&v| Some(v)).collect()
 }

@@ -17,21 +17,35 @@ pub fn clean_up() -> PassManager {
         .add(ShareOperations)
         .add(SimplifyLoops)
         .add(FoldConstants)
+        .add(FuseDilation)
+        .add(CanonicalizeReshapes)
+        .add(MergeReshapes)
+        .add(MergeTransposes)
         .add(RemoveIdentities)
         .add(CanonicalizeMatmul)
         .add(HoistProjections)
         // Hoisting leaves the unprojected sequence behind.
         .add(SimplifyLoops)
         .add(LowerFill)
-        // Statistics fold into weights before bias and activation find them.
+        .add(FuseReluClamp)
+        .add(FusePad)
+        // What can be fused has to stand right behind its convolution.
+        .add(MoveReshapes)
+        // A bias stands before the normalization, other constants behind it.
+        .add(FuseBias)
         .add(FoldBatchNorm)
         .add(LowerBatchNorm)
         .add(FoldConstants)
         .add(FuseBias)
         .add(AddZeroBias)
+        // Last of the fusions: nothing fuses into an operation that has its activation already.
         .add(FuseActivation)
+        // Fusions have brought reshapes together.
+        .add(MergeReshapes)
+        .add(CanonicalizeMatmul)
         .add(FoldConstants)
         .add(RemoveIdentities)
+        .add(ShareConstants)
         .add(ShareOperations)
 }
 
