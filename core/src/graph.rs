@@ -474,6 +474,22 @@ impl Graph {
         }
     }
 
+    /// Gives `new` the place of `old` in the order of effects.
+    pub fn move_after(&mut self, old: OpId, new: OpId) {
+        let edges = |graph: &Graph, direction| -> Vec<_> {
+            let after = graph.inner.edges_directed(old.0, direction).filter(|e| matches!(e.weight(), Edge::After));
+            after.map(|e| (e.id(), e.source(), e.target())).collect()
+        };
+        for (edge, source, _) in edges(self, Incoming) {
+            self.inner.remove_edge(edge);
+            self.add_after(OpId(source), new);
+        }
+        for (edge, _, target) in edges(self, Outgoing) {
+            self.inner.remove_edge(edge);
+            self.add_after(new, OpId(target));
+        }
+    }
+
     /// The operations that `id` must run after although it reads none of their results, in order.
     pub fn after(&self, id: OpId) -> Vec<OpId> {
         let mut earlier: Vec<OpId> = self
