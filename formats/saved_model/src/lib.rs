@@ -19,6 +19,7 @@ mod output_names;
 mod proto;
 mod reader;
 mod tensor_proto;
+mod text_proto;
 mod variables;
 
 pub use contents::{Contents, FunctionInfo, MetaGraphInfo, PortInfo, SignatureInfo};

@@ -7,6 +7,7 @@ use prost::bytes::Bytes;
 
 use crate::Error;
 use crate::map_file::map_file;
+use crate::text_proto;
 use crate::proto::{MetaGraph, MetaGraphHead, SavedModel};
 
 const BINARY: &str = "saved_model.pb";
@@ -28,13 +29,20 @@ pub(crate) fn open(path: &Path) -> Result<Opened, Error> {
     } else {
         path.to_owned()
     };
-    let file = dir.join(BINARY);
+    let mut file = dir.join(BINARY);
+    if !file.is_file() {
+        file = dir.join(TEXT);
+    }
     if !file.is_file() {
         return Err(explain_missing(&dir));
     }
-    let bytes = map_file(&file)?;
+    let mut bytes = map_file(&file)?;
     if bytes.is_empty() {
         return Err(Error::damaged(&file, "it is empty"));
+    }
+    if file.ends_with(TEXT) {
+        let text = std::str::from_utf8(&bytes).map_err(|_| Error::damaged(&file, "it is not text"))?;
+        bytes = text_proto::encode(text).map_err(|what| Error::damaged(&file, what))?.into();
     }
     let unparsable = |e: prost::DecodeError| Error::damaged(&file, format!("it does not parse ({e})"));
     let saved = SavedModel::decode(bytes).map_err(unparsable)?;

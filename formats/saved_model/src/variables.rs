@@ -99,6 +99,12 @@ impl Variables {
                 .restored_key(shared, &node.name, top, library)?
                 .ok_or_else(|| self.explain(shared, bundle))?,
         };
+        if let Some(Attr::Type(code)) = node.attrs.get("dtype").and_then(|a| a.value.as_ref())
+            && crate::dtype::from_code(*code) == Some(DType::String)
+        {
+            let stored = bundle.strings(&key)?.ok_or_else(|| Error::variable(shared, format!("there is no {key}")))?;
+            return Tensor::from_strings(&stored.0, &stored.1).map_err(|e| Error::variable(shared, e.to_string()));
+        }
         let stored = bundle
             .tensor(&key)?
             .ok_or_else(|| Error::variable(shared, format!("there is no {key}; graph and checkpoint are of different models")))?;
@@ -106,12 +112,6 @@ impl Variables {
         let tensor = Tensor::new(stored.dtype, &stored.dims, Bytes::new(Arc::new(stored.bytes)))
             .map_err(|e| Error::variable(shared, e.to_string()))?;
         part(&tensor, &slice).ok_or_else(|| Error::variable(shared, format!("{key} has no part {slice:?}")))
-    }
-
-    /// The string value of a variable: none that builtin operators could hold, so only for tables and assets.
-    pub(crate) fn takes_strings(node: &NodeDef) -> bool {
-        matches!(node.attrs.get("dtype").and_then(|a| a.value.as_ref()),
-            Some(Attr::Type(code)) if crate::dtype::from_code(*code) == Some(DType::String))
     }
 
     /// The comparisons with checksums that are outstanding for all values given out so far.

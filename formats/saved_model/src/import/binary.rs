@@ -51,11 +51,21 @@ pub(super) fn multiply(node: &mut Node<'_>) -> Imported {
 }
 
 pub(super) fn divide(node: &mut Node<'_>) -> Imported {
-    pair(node, div)
+    pair(node, |node, x, y| narrowed(node, x, y, div))
 }
 
 pub(super) fn floor_div(node: &mut Node<'_>) -> Imported {
-    node.binary(FloorDiv {})
+    pair(node, |node, x, y| narrowed(node, x, y, |node, x, y| node.add(FloorDiv {}, &[x, y])))
+}
+
+/// No kernel divides i64; what is divided in graphs are sizes and positions, which i32 holds.
+fn narrowed(node: &mut Node<'_>, x: Value, y: Value, build: Pair) -> Result<Value, Stop> {
+    if node.dtype(x) != DType::I64 {
+        return build(node, x, y);
+    }
+    let (x, y) = (node.as_i32(x)?, node.as_i32(y)?);
+    let quotient = build(node, x, y)?;
+    node.cast(quotient, DType::I64)
 }
 
 pub(super) fn floor_mod(node: &mut Node<'_>) -> Imported {

@@ -11,7 +11,7 @@ use planish_core::types::{DType, Shape, Type};
 use crate::Error;
 use crate::contents;
 use crate::proto::{Attr, NodeDef, SavedKind};
-use crate::variables::{Variables, text_attr};
+use crate::variables::text_attr;
 
 use super::constant::widened;
 use super::node::{Node, one};
@@ -63,9 +63,6 @@ impl Importer {
         let known = &self.known[variable];
         if let Some(value) = &known.value {
             return Ok(value.clone());
-        }
-        if Variables::takes_strings(&known.def) {
-            return Err(Error::unsupported(&known.name, "a variable of strings, which has no counterpart"));
         }
         let value = self.variables.value(&known.def, known.object, &self.top, &self.library)?;
         let value = widened(value);
