@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Granularity {
-    PerTensor,
-    PerChannel,
-    PerBlock { size: u32 },
+    Tensor,
+    Channel,
+    Block { size: u32 },
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -35,7 +35,7 @@ struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
-            granularity: Granularity::PerChannel,
+            granularity: Granularity::Channel,
             skip: Vec::new(),
             threshold: 0.1,
             limits: Limits { least: 1024, most: None },
@@ -62,7 +62,7 @@ fn error_of(given: Attrs) -> String {
 #[test]
 fn options_survive_attributes() {
     let options = Options {
-        granularity: Granularity::PerBlock { size: 32 },
+        granularity: Granularity::Block { size: 32 },
         skip: vec!["head".into(), "a b".into()],
         limits: Limits { least: 0, most: Some(7) },
         note: Some("x".into()),
@@ -78,7 +78,7 @@ fn what_is_left_out_has_its_default_at_every_depth() {
     assert_eq!(from_attrs::<Options>(Attrs::new()), Ok(Options::default()));
     let given = attrs([
         ("limits", Attr::Map(attrs([("most", Attr::Int(5))]))),
-        ("granularity", word("per_tensor")),
+        ("granularity", word("tensor")),
     ]);
     let options: Options = from_attrs(given).expect("legal options");
     assert_eq!(
@@ -88,7 +88,7 @@ fn what_is_left_out_has_its_default_at_every_depth() {
             most: Some(5)
         }
     );
-    assert_eq!(options.granularity, Granularity::PerTensor);
+    assert_eq!(options.granularity, Granularity::Tensor);
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn words_are_text_and_integers_are_reals() {
 #[test]
 fn defaults_are_written_as_people_write_them() {
     let written = to_attrs(&Options::default()).expect("plain data");
-    assert_eq!(written["granularity"], word("per_channel"));
+    assert_eq!(written["granularity"], word("channel"));
     assert_eq!(written["threshold"], Attr::Float(0.1));
     assert_eq!(written["note"], word("none"));
 }
@@ -121,7 +121,7 @@ fn errors_say_what_is_legal() {
     );
     assert_eq!(
         error_of(attrs([("granularity", word("per_row"))])),
-        "option `granularity`: there is no choice `per_row`; expected one of per_tensor, per_channel, per_block"
+        "option `granularity`: there is no choice `per_row`; expected one of tensor, channel, block"
     );
     let nested = attrs([("limits", Attr::Map(attrs([("least", Attr::Text("x".into()))])))]);
     assert_eq!(error_of(nested), "option `limits.least`: invalid type: string \"x\", expected u32");
