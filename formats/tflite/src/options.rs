@@ -35,3 +35,94 @@ macro_rules! plain_ops {
     };
 }
 pub(crate) use plain_ops;
+
+#[cfg(test)]
+mod tests {
+    use planish_core::attr::{Attr, AttrError, Attrs};
+    use planish_core::{DType, GraphId, Model, Op, OpKind};
+
+    use super::decode::decode;
+    use super::encode::{Encoded, encode};
+    use super::{decode, encode};
+    use crate::schema::{BuiltinOptions2T, BuiltinOptionsT};
+
+    /// The operation of this kind whose attributes all differ from each other and from their defaults, as far as they can.
+    fn distinct(kind: OpKind, graphs: &[GraphId]) -> Op {
+        let mut tries: Vec<(&'static str, usize)> = kind.attr_names().iter().map(|&name| (name, 0)).collect();
+        let defaults = kind.attr_defaults();
+        loop {
+            let attrs: Attrs = tries
+                .iter()
+                .enumerate()
+                .map(|(i, &(name, n))| {
+                    let number = 2 + i as i64;
+                    let word = |w: &str| Attr::Word(w.into());
+                    let candidates = [
+                        Attr::Int(number),
+                        Attr::Float(0.25 * number as f64),
+                        Attr::Bool(!matches!(defaults.iter().find(|d| d.0 == name), Some((_, Attr::Bool(true))))),
+                        Attr::List(vec![Attr::Int(number), Attr::Int(number + 10)]),
+                        Attr::List(vec![Attr::Int(number), Attr::Int(number + 10), Attr::Int(number + 20)]),
+                        Attr::List(vec![Attr::Float(0.5)]),
+                        Attr::Text(format!("text {i}")),
+                        word("valid"),
+                        word("relu6"),
+                        word("symmetric"),
+                        word("mean"),
+                        word("dense"),
+                        word("shuffled_4x16"),
+                        word("maximum"),
+                        word("i64"),
+                        Attr::Graph(graphs[i % graphs.len()]),
+                        Attr::Bytes(vec![1, 2, 3]),
+                        Attr::Map(Attrs::new()),
+                        Attr::List(Vec::new()),
+                        Attr::Tensor(planish_core::Tensor::scalar(1f32)),
+                    ];
+                    (name.to_owned(), candidates[n].clone())
+                })
+                .collect();
+            match Op::from_attrs(kind, attrs) {
+                Ok(op) => return op,
+                Err(AttrError::Kind { name, .. }) => tries.iter_mut().find(|t| t.0 == name).expect("its own attribute").1 += 1,
+                Err(error) => panic!("{}: {error}", kind.name()),
+            }
+        }
+    }
+
+    #[test]
+    fn every_operation_survives_its_options() {
+        let mut model = Model::new();
+        let graphs: Vec<GraphId> = ["a", "b", "c"].map(|name| model.add_graph(planish_core::Graph::new(name))).into();
+        let subgraph = |g: GraphId| graphs.iter().position(|&h| h == g).map_or(-1, |i| i as i32);
+        let graph = |i: i32| usize::try_from(i).ok().and_then(|i| graphs.get(i).copied());
+        let mut builtins = 0;
+        for &kind in OpKind::ALL {
+            let op = distinct(kind, &graphs);
+            let around = encode::Surroundings {
+                operands: 2,
+                input: Some(DType::F32),
+                subgraph: &subgraph,
+            };
+            let (code, one, two) = match encode(&op, &around) {
+                Encoded::Builtin(code, one) => (code, one, BuiltinOptions2T::NONE),
+                Encoded::Builtin2(code, two) => (code, BuiltinOptionsT::NONE, two),
+                _ => continue,
+            };
+            builtins += 1;
+            let outputs = match &op {
+                Op::Split(o) => o.num,
+                Op::SplitV(o) => o.num,
+                Op::Unpack(o) => o.num,
+                _ => 1,
+            };
+            let around = decode::Surroundings {
+                output: Some(DType::I64),
+                outputs: outputs as usize,
+                graph: &graph,
+            };
+            assert_eq!(decode(code, &one, &two, &around), Some(op), "{}", kind.name());
+        }
+        assert!(builtins > 150, "{builtins}");
+    }
+}

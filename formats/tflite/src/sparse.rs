@@ -31,7 +31,7 @@ pub(crate) fn parts(foreign: &op::Foreign) -> Option<(SparsityParametersT, &[u8]
         return None;
     };
     let limits = VerifierOptions {
-        max_apparent_size: sparsity.len().saturating_mul(4),
+        max_apparent_size: sparsity.len().saturating_mul(8),
         ..VerifierOptions::default()
     };
     let sparsity = flatbuffers::root_with_opts::<SparsityParameters<'_>>(&limits, sparsity).ok()?;

@@ -409,3 +409,78 @@ fn strided_slice(s: &Signature<'_>) -> i32 {
         dtype => by_type(dtype, &[(&[Bool], 3), (&[I8], 2)]),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::{BatchMatMulOptionsT, FullyConnectedOptionsT, TransposeConvOptionsT};
+    use planish_core::{Quant, Shape};
+
+    fn float(rank: usize) -> Type {
+        Type::new(DType::F32, Shape::of_rank(rank))
+    }
+
+    fn int8(dims: &[usize], scales: usize) -> Type {
+        let quant = match scales {
+            1 => Quant::per_tensor(0.1, 0),
+            _ => Quant::symmetric_per_axis(0, vec![0.1; scales]),
+        };
+        Type::fixed(DType::I8, dims).with_quant(quant.ok())
+    }
+
+    fn of(code: B, options: O, inputs: &[Option<&Type>]) -> i32 {
+        let out = float(2);
+        version(&Signature {
+            code,
+            options: &options,
+            inputs: inputs.to_vec(),
+            outputs: vec![&out],
+            sparse: false,
+        })
+    }
+
+    #[test]
+    fn versions_are_those_of_the_kernels_in_use() {
+        let (matrix, image) = (float(2), float(4));
+        let per_tensor = int8(&[4, 8], 1);
+        let per_axis = int8(&[4, 8], 4);
+        let dense = || O::FullyConnectedOptions(Box::default());
+        assert_eq!(of(B::FULLY_CONNECTED, dense(), &[Some(&matrix), Some(&matrix), None]), 1);
+        assert_eq!(of(B::FULLY_CONNECTED, dense(), &[Some(&matrix), Some(&matrix)]), 6);
+        assert_eq!(of(B::FULLY_CONNECTED, dense(), &[Some(&matrix), Some(&per_axis), None]), 12);
+        let asymmetric = FullyConnectedOptionsT {
+            asymmetric_quantize_inputs: true,
+            ..Default::default()
+        };
+        let asymmetric = O::FullyConnectedOptions(asymmetric.into());
+        assert_eq!(of(B::FULLY_CONNECTED, asymmetric, &[Some(&matrix), Some(&per_tensor), None]), 9);
+        let conv = || O::Conv2DOptions(Box::default());
+        let filter = int8(&[4, 1, 1, 8], 4);
+        let channels = |n: usize| Type::new(DType::F32, Shape::new([1.into(), 4.into(), 4.into(), n.into()]));
+        assert_eq!(of(B::CONV_2D, conv(), &[Some(&channels(8)), Some(&filter)]), 5);
+        assert_eq!(of(B::CONV_2D, conv(), &[Some(&channels(16)), Some(&filter)]), 6);
+        let depthwise = O::DepthwiseConv2DOptions(Box::default());
+        assert_eq!(of(B::DEPTHWISE_CONV_2D, depthwise, &[Some(&image), Some(&filter)]), 6);
+        let transpose = || O::TransposeConvOptions(Box::<TransposeConvOptionsT>::default());
+        let shape = Type::fixed(DType::I32, &[4]);
+        assert_eq!(of(B::TRANSPOSE_CONV, transpose(), &[Some(&shape), Some(&filter), Some(&image)]), 2);
+        assert_eq!(
+            of(
+                B::TRANSPOSE_CONV,
+                transpose(),
+                &[Some(&shape), Some(&filter), Some(&image), Some(&matrix)]
+            ),
+            3
+        );
+        let matmul = BatchMatMulOptionsT {
+            asymmetric_quantize_inputs: true,
+            ..Default::default()
+        };
+        let matmul = || O::BatchMatMulOptions(matmul.clone().into());
+        assert_eq!(of(B::BATCH_MATMUL, matmul(), &[Some(&matrix), Some(&per_tensor)]), 4);
+        assert_eq!(of(B::BATCH_MATMUL, matmul(), &[Some(&matrix), Some(&matrix)]), 1);
+        assert_eq!(of(B::DEQUANTIZE, O::NONE, &[Some(&per_tensor)]), 2);
+        assert_eq!(of(B::DEQUANTIZE, O::NONE, &[Some(&per_axis)]), 5);
+        assert_eq!(of(B::BROADCAST_TO, O::NONE, &[Some(&matrix)]), 2);
+    }
+}

@@ -50,7 +50,7 @@ pub(crate) fn options(op: &op::Builtin, subgraph: &dyn Fn(GraphId) -> i32) -> Op
         return Some(OperatorT::default());
     }
     let limits = VerifierOptions {
-        max_apparent_size: op.options.0.len().saturating_mul(4),
+        max_apparent_size: op.options.0.len().saturating_mul(8),
         ..VerifierOptions::default()
     };
     let mut options = flatbuffers::root_with_opts::<Operator<'_>>(&limits, &op.options.0).ok()?.unpack();

@@ -73,6 +73,19 @@ pub(crate) enum Options<'m> {
     Custom(std::borrow::Cow<'m, [u8]>),
 }
 
+impl Options<'_> {
+    /// Bytes that a custom operator carries.
+    fn len(&self) -> usize {
+        match self {
+            Options::Custom(bytes) => bytes.len(),
+            _ => 0,
+        }
+    }
+}
+
+/// What options may take up of the flatbuffer, which ends at 2 GiB.
+const OPTIONS_LIMIT: usize = 1 << 30;
+
 /// The metadata entry that names the least runtime. It is written anew each time, and not at all where a model's own entry
 /// of this name is empty: so says a file that was read and has none.
 pub(crate) const MIN_RUNTIME: &str = "min_runtime_version";
@@ -101,6 +114,12 @@ pub(crate) fn plan<'m>(model: &'m Model, options: &WriteOptions) -> Result<Plan<
     let mut subgraphs = Vec::new();
     for &id in &order {
         subgraphs.push(Planner::new(model.graph(id), &index, options, &mut buffers).run()?);
+    }
+    let options: usize = subgraphs.iter().flat_map(|s| &s.operators).map(|o| o.options.len()).sum();
+    if options > OPTIONS_LIMIT {
+        return Err(Error::TooLarge {
+            place: "what custom operators carry".into(),
+        });
     }
     let codes: BTreeSet<Code> = subgraphs.iter().flat_map(|s| s.operators.iter().map(|o| o.code.clone())).collect();
     let signatures = model

@@ -5,6 +5,7 @@
 /// The name of the metadata entry in which a model carries the archive of its associated files.
 pub const ASSOCIATED_FILES: &str = "associated_files.zip";
 
+const FIRST: &[u8] = b"PK\x03\x04";
 const END: &[u8] = b"PK\x05\x06";
 const END_LEN: usize = 22;
 const ENTRY: &[u8] = b"PK\x01\x02";
@@ -33,7 +34,7 @@ fn directory(bytes: &[u8]) -> Option<Directory> {
     let least = bytes.len().saturating_sub(END_LEN + 0xffff);
     let end = (least..=bytes.len().checked_sub(END_LEN)?)
         .rev()
-        .find(|&at| bytes[at..].starts_with(END))?;
+        .find(|&at| bytes[at..].starts_with(END) && short(bytes, at + 20) == Some(bytes.len() - at - END_LEN))?;
     let size = usize::try_from(long(bytes, end + 12)?).ok()?;
     let entries = end.checked_sub(size)?;
     Some(Directory {
@@ -65,7 +66,9 @@ pub(crate) fn start(bytes: &[u8]) -> Option<usize> {
     for entry in entries(bytes, &directory)? {
         first = first.min(long(bytes, entry + 42)? as i64 - directory.ahead);
     }
-    usize::try_from(first).ok()
+    usize::try_from(first)
+        .ok()
+        .filter(|&at| bytes.get(at..).is_some_and(|archive| archive.starts_with(FIRST)))
 }
 
 /// The archive as it has to be to begin at `base` of a file. One that cannot be understood is left as it is.
