@@ -193,7 +193,7 @@ impl Importer {
         let value = self.add_input(input, ty, shapes)?;
         let mut outputs = vec![Bound::Nothing; port.min(64) + 1];
         if let Some(state) = &self.frames[top].nodes[node].outputs {
-            outputs.splice(..state.len().min(outputs.len()), state.iter().cloned().take(port.min(64) + 1));
+            outputs.splice(..state.len().min(outputs.len()), state.iter().take(port.min(64) + 1).cloned());
         }
         outputs[port.min(64)] = Bound::Value(value);
         self.frames[top].nodes[node].outputs = Some(outputs.into());

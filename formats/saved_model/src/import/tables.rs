@@ -99,8 +99,7 @@ impl Importer {
         match filling {
             Filling::Values { keys, values } => Ok((self.constant_at(keys)?, self.constant_at(values)?)),
             Filling::File { path, key_column, value_column, delimiter } => {
-                let path = self.constant_at(path)?;
-                let path = path.to_strings().and_then(|s| s.first().map(|s| String::from_utf8_lossy(s).into_owned()));
+                let path = self.vocabulary_path(path, top)?;
                 let path = path.ok_or_else(|| Error::graph(&name, "its vocabulary file has no name"))?;
                 let lines = self.read_vocabulary(&path)?;
                 let (key, value) = (self.tables[table].key, self.tables[table].value);
@@ -109,6 +108,31 @@ impl Importer {
                 keys.zip(values).ok_or_else(|| Error::graph(&name, format!("{path} does not hold keys and values of its types")))
             }
         }
+    }
+
+    /// The path that stands at a place: an asset, a variable that one is assigned to, or a constant.
+    fn vocabulary_path(&mut self, place: Place, top: usize) -> Result<Option<String>, Error> {
+        let mut place = place;
+        if let Place::Node { frame, node, .. } = place
+            && self.frames[frame].body.nodes[node].op == "ReadVariableOp"
+        {
+            let handle = self.inputs(frame, node)?.first().copied();
+            let body = self.frames[top].body.clone();
+            for node in body.nodes.iter().filter(|n| n.op == "AssignVariableOp") {
+                let mut inputs = data_inputs(node);
+                let (Some(target), Some(value)) = (inputs.next(), inputs.next()) else { continue };
+                if Some(self.resolve(top, target)?) == handle {
+                    place = self.resolve_origin(top, value)?;
+                }
+            }
+        }
+        if let Place::Node { frame, node, .. } = place
+            && let Some(path) = self.asset_path(frame, node)
+        {
+            return Ok(Some(path));
+        }
+        let path = self.constant_at(place)?;
+        Ok(path.to_strings().and_then(|s| s.first().map(|s| String::from_utf8_lossy(s).into_owned())))
     }
 
     fn constant_at(&mut self, place: Place) -> Result<Tensor, Error> {

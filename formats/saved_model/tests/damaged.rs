@@ -1,0 +1,80 @@
+//! Damaged files give errors, never panics, and never weights that were not saved.
+
+mod saved;
+
+use planish_saved_model::read;
+use proptest::prelude::*;
+use saved::{Variable, checkpoint, saved_model, write_checkpoint};
+
+const GRAPH: &str = r#"
+    node { name: "x" op: "Placeholder" attr { key: "dtype" value { type: DT_FLOAT } } }
+    node { name: "kernel" op: "VarHandleOp" attr { key: "dtype" value { type: DT_FLOAT } } }
+    node { name: "read" op: "ReadVariableOp" input: "kernel" }
+    node { name: "y" op: "MatMul" input: "x" input: "read" }
+"#;
+const SIGNATURE: &str = r#"
+    inputs { key: "x" value { name: "x:0" dtype: DT_FLOAT tensor_shape { dim { size: -1 } dim { size: 2 } } } }
+    outputs { key: "y" value { name: "y:0" dtype: DT_FLOAT } }
+"#;
+const VARIABLES: [Variable<'_>; 2] = [
+    Variable { key: "bias", dims: &[3], values: &[0.5; 3] },
+    Variable { key: "kernel", dims: &[2, 3], values: &[1., 2., 3., 4., 5., 6.] },
+];
+
+fn text() -> String {
+    let dir = saved_model(GRAPH, SIGNATURE, &VARIABLES);
+    std::fs::read_to_string(dir.path().join("saved_model.pbtxt")).expect("it was written")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn a_truncated_index_is_an_error(compress: bool, keep in 0.0..1.0f64) {
+        let dir = saved_model(GRAPH, SIGNATURE, &VARIABLES);
+        let (index, data) = checkpoint(&VARIABLES, compress);
+        let kept = (index.len() as f64 * keep) as usize;
+        write_checkpoint(dir.path(), &index[..kept], &data);
+        prop_assert!(read(dir.path()).is_err());
+    }
+
+    #[test]
+    fn a_flipped_index_is_an_error_or_means_the_same(compress: bool, place: prop::sample::Index, bit in 0u8..8) {
+        let dir = saved_model(GRAPH, SIGNATURE, &VARIABLES);
+        let (mut index, data) = checkpoint(&VARIABLES, compress);
+        let place = place.index(index.len());
+        index[place] ^= 1 << bit;
+        let whole = planish_core::text::print(&read(dir.path()).expect("it was sound"));
+        write_checkpoint(dir.path(), &index, &data);
+        if let Ok(model) = read(dir.path()) {
+            prop_assert_eq!(planish_core::text::print(&model), whole);
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_index_are_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let dir = saved_model(GRAPH, SIGNATURE, &VARIABLES);
+        write_checkpoint(dir.path(), &bytes, &[0; 64]);
+        prop_assert!(read(dir.path()).is_err());
+    }
+
+    #[test]
+    fn a_damaged_graph_never_panics(place: prop::sample::Index, byte: u8, cut: bool) {
+        let dir = saved_model(GRAPH, SIGNATURE, &VARIABLES);
+        let mut bytes = text().into_bytes();
+        let place = place.index(bytes.len());
+        bytes[place] = byte;
+        if cut {
+            bytes.truncate(place + 1);
+        }
+        std::fs::write(dir.path().join("saved_model.pbtxt"), bytes).expect("the folder is ours");
+        let _ = read(dir.path());
+    }
+
+    #[test]
+    fn bytes_that_are_no_graph_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let dir = saved_model(GRAPH, SIGNATURE, &VARIABLES);
+        std::fs::write(dir.path().join("saved_model.pb"), bytes).expect("the folder is ours");
+        let _ = read(dir.path());
+    }
+}
