@@ -1,4 +1,14 @@
 //! Reads and writes TFLite files.
+//!
+//! ```no_run
+//! let model = planish_tflite::read_file("in.tflite")?;
+//! planish_tflite::write_file(&model, "out.tflite")?;
+//! # Ok::<(), planish_tflite::Error>(())
+//! ```
+//!
+//! Whatever the IR has no operation for is kept as it was, so that every file that is read can be written again: custom
+//! operators as [`planish_core::op::Custom`], builtins without a row in the IR as [`planish_core::op::Builtin`], sparse
+//! constants as a `foreign` operation, metadata and associated files in the model's metadata.
 
 mod buffers;
 mod codes;

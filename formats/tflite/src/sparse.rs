@@ -37,3 +37,57 @@ pub(crate) fn parts(foreign: &op::Foreign) -> Option<(SparsityParametersT, &[u8]
     let sparsity = flatbuffers::root_with_opts::<SparsityParameters<'_>>(&limits, sparsity).ok()?;
     Some((sparsity.unpack(), data))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::{DimensionMetadataT, DimensionType, Int32VectorT, SparseIndexVectorT};
+    use planish_core::{DType, Graph, Model, Op, OpKind, Type};
+
+    #[test]
+    fn a_sparse_constant_survives_a_file() {
+        let indices = |values: Vec<i32>| SparseIndexVectorT::Int32Vector(Int32VectorT { values: Some(values) }.into());
+        let dense = DimensionMetadataT {
+            dense_size: 2,
+            ..Default::default()
+        };
+        let sparse = DimensionMetadataT {
+            format: DimensionType::SPARSE_CSR,
+            array_segments: indices(vec![0, 1, 2]),
+            array_indices: indices(vec![3, 0]),
+            ..Default::default()
+        };
+        let sparsity = SparsityParametersT {
+            traversal_order: Some(vec![0, 1]),
+            dim_metadata: Some(vec![dense, sparse]),
+            ..Default::default()
+        };
+        let mut builder = FlatBufferBuilder::new();
+        let root = sparsity.pack(&mut builder);
+        builder.finish_minimal(root);
+        let bytes = builder.finished_data();
+        let data = [1.5f32, 2.5].map(f32::to_le_bytes).concat();
+        let kept = keep(flatbuffers::root::<SparsityParameters<'_>>(bytes).expect("just built"), &data);
+        let mut graph = Graph::new("main");
+        let ty = Type::fixed(DType::F32, &[2, 4]);
+        let constant = graph.add_typed(kept.clone(), &[], ty.clone());
+        let unpacked = graph.add_typed(op::Densify {}, &[constant], ty);
+        graph.set_results(&[unpacked]);
+        let mut model = Model::new();
+        model.add_graph(graph);
+        let back = crate::read(crate::write(&model).expect("it can be written")).expect("it can be read");
+        let (_, graph) = back.graphs().next().expect("one graph");
+        let found = graph
+            .ids()
+            .into_iter()
+            .find(|&id| graph.op(id).kind() == OpKind::Foreign)
+            .expect("it is kept");
+        assert_eq!(graph.op(found), &Op::Foreign(kept));
+        let (sparsity_back, data_back) = parts(match graph.op(found) {
+            Op::Foreign(foreign) => foreign,
+            _ => unreachable!("found as such"),
+        })
+        .expect("it is whole");
+        assert_eq!((sparsity_back, data_back), (sparsity, data.as_slice()));
+    }
+}
