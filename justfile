@@ -1,0 +1,41 @@
+# Recipes for working on planish; `just` lists them. Each is a plain command that runs without just as well.
+
+_list:
+    @just --list --unsorted
+
+# Formatting, lints and documentation, without running anything
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# Every test
+test:
+    cargo test --workspace
+
+# Rewrites golden files with what the code does now; read the difference before you commit it
+bless *ARGS:
+    BLESS=1 cargo test --workspace {{ARGS}}
+
+# Fuzzes one target; needs nightly Rust and `cargo install cargo-fuzz`
+fuzz TARGET *ARGS:
+    cargo +nightly fuzz run {{TARGET}} {{ARGS}}
+
+# Generates the TFLite schema's code again; needs flatc
+schema:
+    flatc --rust -o formats/tflite/src formats/tflite/schema/tflite.fbs
+    mv formats/tflite/src/tflite_generated.rs formats/tflite/src/schema.rs
+
+# Converts this repository's models and judges the files in LiteRT, in a Python environment of its own
+conformance *ARGS:
+    cargo build --release
+    conformance/run target/release/planish {{ARGS}}
+
+# Measures the kernels
+bench *ARGS:
+    cargo bench -p planish-kernels {{ARGS}}
+
+# Measures conversion of a model, file to file, in a cold process
+bench-convert MODEL="tests/models/digits_cnn":
+    cargo build --release
+    conformance/time_convert target/release/planish {{MODEL}}

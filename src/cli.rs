@@ -1,0 +1,85 @@
+//! The verbs of the command line, one file each, and what they share: arguments, errors, and where output goes.
+
+use std::error::Error;
+use std::io::{self, IsTerminal, Write};
+
+use clap::{Parser, Subcommand};
+
+mod convert;
+mod inspect;
+mod model_arguments;
+mod npz;
+mod passes;
+mod progress;
+mod run;
+mod size;
+
+/// What a verb ends with.
+type Outcome = Result<(), Box<dyn Error>>;
+
+/// Makes a trained neural network small and fast.
+#[derive(Parser)]
+#[command(name = "planish", version, about, max_term_width = 120)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    Convert(convert::Arguments),
+    Inspect(inspect::Arguments),
+    Passes(passes::Arguments),
+    Run(run::Arguments),
+}
+
+/// Runs the command line; returns the exit status.
+pub(crate) fn main() -> i32 {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return i32::from(error.use_stderr());
+        }
+    };
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let outcome = match arguments.verb {
+        Verb::Convert(arguments) => convert::run(arguments, &mut out),
+        Verb::Inspect(arguments) => inspect::run(arguments, &mut out),
+        Verb::Passes(arguments) => passes::run(arguments, &mut out),
+        Verb::Run(arguments) => run::run(arguments, &mut out),
+    };
+    match outcome.and_then(|()| Ok(out.flush()?)) {
+        Ok(()) => 0,
+        Err(error) if closed_pipe(&*error) => 0,
+        Err(error) => {
+            let _ = out.flush();
+            let bold = io::stderr().is_terminal();
+            let (start, end) = if bold { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+            let _ = writeln!(io::stderr(), "{start}error:{end} {}", with_causes(&*error));
+            1
+        }
+    }
+}
+
+/// Whether whoever read our output has enough of it.
+fn closed_pipe(error: &(dyn Error + 'static)) -> bool {
+    error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// An error with its causes on one line; a cause that the message before it already tells is left out.
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text
+}

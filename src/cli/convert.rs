@@ -1,0 +1,164 @@
+//! `planish convert`: from a SavedModel or a TFLite file to a TFLite file.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use planish::convert::convert_observed;
+use planish::core::{Choice, text};
+use planish::passes::{QuantizeOptions, Target};
+use planish::tflite::WriteOptions;
+use planish::{ConvertOptions, Converted};
+use regex::Regex;
+
+use super::model_arguments::ModelArguments;
+use super::progress::Progress;
+use super::size::{self, Size};
+use super::{Outcome, with_causes};
+
+/// Converts a model to a .tflite file, and quantizes it if asked to
+#[derive(Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    model: ModelArguments,
+    /// The file to write
+    #[arg(short, long, value_name = "OUT.tflite")]
+    output: PathBuf,
+    /// Stores weights as 8-bit integers, and computes with them where the target is faster that way
+    #[arg(long)]
+    post_training_quantize: bool,
+    /// The runtime to choose kernels for: litert, litert_builtin or planish
+    #[arg(long, value_name = "TARGET", default_value = "litert", value_parser = target)]
+    target: Target,
+    /// Registered passes to run after clean-up and before quantization, such as `fold_pad, share_operations`
+    #[arg(long, value_name = "PIPELINE", default_value = "", hide_default_value = true)]
+    passes: String,
+    /// Keeps operations float whose name, or whose weight's name, matches; may be given several times
+    #[arg(long, value_name = "REGEX", requires = "post_training_quantize", value_parser = regex)]
+    skip: Vec<String>,
+    /// Writes a report: the passes that ran, and for each operation what was decided and why
+    #[arg(long, value_name = "FILE.json")]
+    report: Option<PathBuf>,
+    /// Prints the model in its text form after each run of this pass
+    #[arg(long, value_name = "PASS")]
+    print_after: Option<String>,
+    /// Stops after this many changes, to find the one that goes wrong by bisection
+    #[arg(long, value_name = "N")]
+    stop_after: Option<usize>,
+    /// Verifies the model after every pass
+    #[arg(long)]
+    verify: bool,
+    /// Writes operations of TensorFlow that no builtin operator computes as Flex operators
+    #[arg(long)]
+    select_tf_ops: bool,
+    /// Writes operations that no builtin operator computes as custom operators
+    #[arg(long)]
+    custom_ops: bool,
+}
+
+fn target(name: &str) -> Result<Target, String> {
+    let known = || Target::ALL.iter().map(|t| t.name()).collect::<Vec<_>>().join(", ");
+    Target::from_name(name).ok_or_else(|| format!("the targets are {}", known()))
+}
+
+fn regex(pattern: &str) -> Result<String, String> {
+    Regex::new(pattern).map(|_| pattern.to_owned()).map_err(|e| e.to_string())
+}
+
+impl Arguments {
+    fn options(&self) -> ConvertOptions {
+        let mut options = self.model.options().target(self.target);
+        options.passes = self.passes.clone();
+        options.verify = self.verify;
+        options.stop_after = self.stop_after;
+        options.quantize = self.post_training_quantize.then(|| QuantizeOptions {
+            skip: self.skip.clone(),
+            ..QuantizeOptions::default()
+        });
+        options
+    }
+}
+
+pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> Outcome {
+    let options = arguments.options();
+    if let Some(name) = &arguments.print_after {
+        let pipeline = options.pipeline()?;
+        if !pipeline.steps().iter().any(|step| step.name() == name) {
+            let names: Vec<_> = pipeline.steps().iter().map(|step| step.name()).collect();
+            return Err(format!("--print-after: the pipeline has no pass `{name}`; it runs {}", names.join(", ")).into());
+        }
+    }
+    let input = &arguments.model.model;
+    let progress = Progress::start(format!("reading {}", input.display()));
+    let mut printed = Ok(());
+    let converted = convert_observed(input, &options, &mut |run, model| {
+        progress.now(format!("{} done", run.pass));
+        if printed.is_ok() && arguments.print_after.as_ref() == Some(&run.pass) {
+            printed = out.write_all(text::print(model).as_bytes());
+        }
+    })?;
+    printed?;
+    progress.now(format!("writing {}", arguments.output.display()));
+    let before = size::of(input);
+    write(&arguments, &converted)?;
+    drop(progress);
+    summarize(&arguments, before, &converted, out)?;
+    std::mem::forget(converted);
+    Ok(())
+}
+
+/// Writes the report and the model; where one cannot be written, neither is left behind.
+fn write(arguments: &Arguments, converted: &Converted) -> Outcome {
+    if let Some(path) = &arguments.report {
+        let mut json = serde_json::to_string_pretty(&converted.report)?;
+        json.push('\n');
+        fs::write(path, json).map_err(|e| format!("cannot write the report `{}`: {e}", path.display()))?;
+    }
+    let options = WriteOptions {
+        select_tf_ops: arguments.select_tf_ops,
+        custom_ops: arguments.custom_ops,
+    };
+    planish::tflite::write_file_with(&converted.model, &arguments.output, &options).map_err(|error| {
+        if let Some(path) = &arguments.report {
+            let _ = fs::remove_file(path);
+        }
+        let text = with_causes(&error);
+        match error {
+            planish::tflite::Error::NoOperator(_) => format!("{text} (options --select-tf-ops and --custom-ops)"),
+            _ => text,
+        }
+    })?;
+    Ok(())
+}
+
+fn summarize(arguments: &Arguments, before: Size, converted: &Converted, out: &mut dyn Write) -> Outcome {
+    let name = |path: &Path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let after = size::of(&arguments.output);
+    writeln!(out, "{} -> {}", name(&arguments.model.model), arguments.output.display())?;
+    let (weights_before, weights_after) = (converted.weight_bytes_before as u64, converted.weight_bytes_after as u64);
+    writeln!(out, "  file     {before} -> {after}")?;
+    write!(out, "  weights  {} -> {}", Size(weights_before), Size(weights_after))?;
+    if weights_after < weights_before {
+        write!(out, " ({:.2}x smaller)", weights_before as f64 / weights_after as f64)?;
+    }
+    writeln!(out)?;
+    let report = &converted.report;
+    let count = |choice| report.count(choice);
+    writeln!(
+        out,
+        "  ops      {} hybrid, {} weight-only, {} float",
+        count(Choice::Hybrid),
+        count(Choice::WeightOnly),
+        count(Choice::Float)
+    )?;
+    if !arguments.post_training_quantize {
+        return Ok(());
+    }
+    for (choice, kind, because, count) in converted.groups() {
+        if choice != Choice::Hybrid && because != planish::convert::NO_WEIGHTS {
+            writeln!(out, "  {:8} {count} {kind}: {because}", choice.to_string())?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,55 @@
+//! The arguments that say which model to read, and what of it.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use planish::ConvertOptions;
+use planish::core::types::Dim;
+
+#[derive(Args)]
+pub(super) struct ModelArguments {
+    /// A SavedModel's folder, or a .tflite file
+    #[arg(value_name = "MODEL")]
+    pub(super) model: PathBuf,
+    /// Reads this signature, or the concrete function of this name; may be given several times [default: every signature]
+    #[arg(long = "signature", value_name = "NAME")]
+    pub(super) signatures: Vec<String>,
+    /// Reads the MetaGraph with exactly these tags, separated by commas [default: serve]
+    #[arg(long, value_name = "TAGS", value_delimiter = ',')]
+    tags: Vec<String>,
+    /// Gives an input another shape, such as `image=1x224x224x3`; `?` is an unknown dimension
+    #[arg(long = "shape", value_name = "NAME=DIMS", value_parser = shape)]
+    shapes: Vec<(String, Vec<Dim>)>,
+    /// Leaves the graph as the source has it, neither lowered nor cleaned up
+    #[arg(long)]
+    raw: bool,
+}
+
+impl ModelArguments {
+    /// The same as options of a conversion.
+    pub(super) fn options(&self) -> ConvertOptions {
+        let mut options = ConvertOptions::new();
+        options.raw = self.raw;
+        options.tags = self.tags.clone();
+        options.signatures = self.signatures.clone();
+        options.shapes = self.shapes.iter().cloned().collect();
+        options
+    }
+}
+
+fn shape(text: &str) -> Result<(String, Vec<Dim>), String> {
+    let (name, dims) = text.rsplit_once('=').ok_or("write NAME=DIMS, such as image=1x224x224x3")?;
+    let dim = |d: &str| match d {
+        "?" | "-1" => Ok(Dim::Unknown),
+        _ => d
+            .parse()
+            .map(Dim::Known)
+            .map_err(|_| format!("`{d}` is no dimension; write a number or ?")),
+    };
+    let dims = if dims.is_empty() {
+        Vec::new()
+    } else {
+        dims.split('x').map(dim).collect::<Result<_, _>>()?
+    };
+    Ok((name.to_owned(), dims))
+}

@@ -1,0 +1,74 @@
+//! One decision for each operation of the final model: what its weights became, and why.
+
+use planish_core::report::Decision;
+use planish_core::{Choice, Model, Op, OpRef};
+use planish_passes::weights::{reads_dequantized, reads_integers, weights};
+
+/// The reason of operations that have nothing to quantize.
+pub const NO_WEIGHTS: &str = "it has no weights";
+const NO_CONSTANT: &str = "none of its operands is a constant";
+const NOT_ASKED: &str = "quantization was not asked for";
+
+/// What became of each operation of `model`: what the graph shows, with the reason that a pass gave for it in `reported`.
+pub fn decisions(model: &Model, reported: &[Decision], quantized: bool) -> Vec<Decision> {
+    let mut decisions = Vec::new();
+    for (_, graph) in model.graphs() {
+        for id in graph.order() {
+            let op = graph.at(id);
+            if is_storage(op) {
+                continue;
+            }
+            let label = graph.label(id);
+            let choice = choice(op);
+            let reason = reported
+                .iter()
+                .filter(|d| d.choice == choice && d.operation == label && d.graph == graph.name())
+                .max_by_key(|d| d.kind == op.op().name())
+                .map(|d| d.because.clone());
+            decisions.push(Decision {
+                graph: graph.name().into(),
+                operation: label,
+                kind: op.op().name().into(),
+                choice,
+                because: reason.unwrap_or_else(|| unreported(op, choice, quantized).into()),
+            });
+        }
+    }
+    decisions
+}
+
+/// Whether an operation only frames the graph or holds a weight's bytes.
+fn is_storage(op: OpRef<'_>) -> bool {
+    let of_constant = |op: OpRef<'_>| op.operand(0).is_some_and(|v| v.constant().is_some());
+    match op.op() {
+        Op::Parameters(_) | Op::Return(_) | Op::Const(_) | Op::State(_) => true,
+        Op::Quantize(_) => of_constant(op),
+        Op::Dequantize(_) => op
+            .operand(0)
+            .is_some_and(|v| v.constant().is_some() || matches!(v.producer().op(), Op::Quantize(_)) && of_constant(v.producer())),
+        _ => false,
+    }
+}
+
+fn choice(op: OpRef<'_>) -> Choice {
+    let all = weights(op);
+    if all.iter().any(|&w| reads_integers(op, w)) {
+        Choice::Hybrid
+    } else if all.iter().any(|&w| reads_dequantized(op, w)) {
+        Choice::WeightOnly
+    } else {
+        Choice::Float
+    }
+}
+
+fn unreported(op: OpRef<'_>, choice: Choice, quantized: bool) -> &'static str {
+    let all = weights(op);
+    let constant = || all.iter().any(|w| op.operand(w.operand).is_some_and(|v| v.constant().is_some()));
+    match choice {
+        Choice::Hybrid | Choice::WeightOnly => "its weights are integers in the source",
+        Choice::Float if all.is_empty() => NO_WEIGHTS,
+        Choice::Float if !constant() => NO_CONSTANT,
+        Choice::Float if !quantized => NOT_ASKED,
+        Choice::Float => "no pass quantized its weights",
+    }
+}
