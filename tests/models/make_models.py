@@ -59,7 +59,7 @@ def separable(k):
 def recurrent(layer):
     def build(k):
         x = k.Input((8, 8), name="rows")
-        return k.Model(x, k.layers.Dense(10, activation="softmax", name="digit")(layer(k)(x)))
+        return k.Model(x, k.layers.Dense(10, activation="softmax", name="digit")(layer(k)(k.layers.Dense(32)(x))))
     return build
 
 
@@ -79,8 +79,8 @@ MODELS = {
     "digits_dense": (keras3, dense, 20),
     "digits_cnn": (keras2, cnn, 20),
     "digits_separable": (keras2, separable, 20),
-    "digits_lstm": (keras2, recurrent(lambda k: k.layers.LSTM(48)), 30),
-    "digits_gru": (keras3, recurrent(lambda k: k.layers.GRU(48)), 30),
+    "digits_lstm": (keras2, recurrent(lambda k: k.layers.LSTM(32)), 30),
+    "digits_gru": (keras3, recurrent(lambda k: k.layers.GRU(32)), 30),
     "digits_bidirectional": (keras3, recurrent(lambda k: k.layers.Bidirectional(k.layers.LSTM(32))), 30),
     "digits_attention": (keras3, attention, 30),
 }
@@ -100,7 +100,7 @@ def make(name, x, labels, x_test, labels_test):
     out = os.path.join(FOLDER, name)
     shutil.rmtree(out, ignore_errors=True)
     if k is keras2:
-        model.save(out, include_optimizer=False, save_traces=False)
+        model.save(out, include_optimizer=False)
     else:
         model.export(out, verbose=False)
     for extra in ("keras_metadata.pb", "fingerprint.pb", "assets"):
