@@ -12,9 +12,9 @@ use prost::Message as _;
 use prost::bytes::Bytes;
 
 use crate::Error;
+use crate::dtype;
 use crate::map_file::map_file;
 use crate::proto::{BundleEntry, BundleHeader, TensorShape, TensorSlice};
-use crate::dtype;
 
 /// More shards than any checkpoint has.
 const MAX_SHARDS: i32 = 1 << 16;
@@ -55,7 +55,10 @@ impl Check {
         if sorted_table::mask(crc32c::crc32c(&self.bytes)) == self.masked {
             return Ok(());
         }
-        Err(Error::damaged(&self.path, format!("the bytes of {} do not have their checksum", self.key)))
+        Err(Error::damaged(
+            &self.path,
+            format!("the bytes of {} do not have their checksum", self.key),
+        ))
     }
 }
 
@@ -75,9 +78,7 @@ impl Bundle {
         let mut header = None;
         sorted_table::read(&bytes, |key, value| {
             if key.is_empty() {
-                header = Some(
-                    BundleHeader::decode(value).map_err(|e| format!("its header does not parse ({e})"))?,
-                );
+                header = Some(BundleHeader::decode(value).map_err(|e| format!("its header does not parse ({e})"))?);
             } else {
                 let entry = BundleEntry::decode(value)
                     .map_err(|e| format!("the entry of {} does not parse ({e})", String::from_utf8_lossy(key)))?;
@@ -96,23 +97,31 @@ impl Bundle {
         if !(0..=MAX_SHARDS).contains(&header.num_shards) {
             return Err(Error::damaged(&index, format!("it declares {} data files", header.num_shards)));
         }
-        let mut bundle = Self { index, entries, shards: Vec::new() };
+        let mut bundle = Self {
+            index,
+            entries,
+            shards: Vec::new(),
+        };
         bundle.map_shards(prefix, header.num_shards)?;
         Ok(bundle)
     }
 
     fn map_shards(&mut self, prefix: &Path, count: i32) -> Result<(), Error> {
-        self.shards.resize_with(usize::try_from(count).expect("checked by the caller"), || None);
+        self.shards
+            .resize_with(usize::try_from(count).expect("checked by the caller"), || None);
         for (key, entry) in &self.entries {
             if !entry.slices.is_empty() {
                 continue;
             }
-            let place = usize::try_from(entry.shard).ok().and_then(|i| self.shards.get_mut(i)).ok_or_else(|| {
-                Error::damaged(
-                    &self.index,
-                    format!("{} is in data file {} of {count}", String::from_utf8_lossy(key), entry.shard),
-                )
-            })?;
+            let place = usize::try_from(entry.shard)
+                .ok()
+                .and_then(|i| self.shards.get_mut(i))
+                .ok_or_else(|| {
+                    Error::damaged(
+                        &self.index,
+                        format!("{} is in data file {} of {count}", String::from_utf8_lossy(key), entry.shard),
+                    )
+                })?;
             if place.is_none() {
                 let path = with_suffix(prefix, &format!(".data-{:05}-of-{count:05}", entry.shard));
                 let bytes = map_file(&path)?;
@@ -134,11 +143,13 @@ impl Bundle {
 
     /// The numeric tensor of this name; its bytes are not touched.
     pub(crate) fn tensor(&self, key: &str) -> Result<Option<StoredTensor>, Error> {
-        let Some(entry) = self.entries.get(key.as_bytes()) else { return Ok(None) };
+        let Some(entry) = self.entries.get(key.as_bytes()) else {
+            return Ok(None);
+        };
         let shape = self.shape(key, entry)?;
-        let (dtype, element) = dtype::from_code(entry.dtype).and_then(|d| Some((d, d.size()?))).ok_or_else(|| {
-            self.damaged(key, format!("has element type {}, which holds no plain numbers", entry.dtype))
-        })?;
+        let (dtype, element) = dtype::from_code(entry.dtype)
+            .and_then(|d| Some((d, d.size()?)))
+            .ok_or_else(|| self.damaged(key, format!("has element type {}, which holds no plain numbers", entry.dtype)))?;
         let size = shape
             .iter()
             .try_fold(element, |n, &d| n.checked_mul(d))
@@ -151,12 +162,19 @@ impl Bundle {
             return Err(self.damaged(key, format!("is declared as {shape:?} but has {} bytes", entry.size)));
         }
         let (bytes, check) = self.range(key, key, entry)?;
-        Ok(Some(StoredTensor { dtype, dims: shape, bytes, checks: vec![check] }))
+        Ok(Some(StoredTensor {
+            dtype,
+            dims: shape,
+            bytes,
+            checks: vec![check],
+        }))
     }
 
     /// The string tensor of this name, its checksum verified.
     pub(crate) fn strings(&self, key: &str) -> Result<Option<(Vec<usize>, Vec<Bytes>)>, Error> {
-        let Some(entry) = self.entries.get(key.as_bytes()) else { return Ok(None) };
+        let Some(entry) = self.entries.get(key.as_bytes()) else {
+            return Ok(None);
+        };
         if dtype::from_code(entry.dtype) != Some(DType::String) {
             return Err(self.damaged(key, "should hold strings".to_owned()));
         }
@@ -167,8 +185,7 @@ impl Bundle {
             .try_fold(1usize, |n, &d| n.checked_mul(d))
             .filter(|&n| n <= bytes.len())
             .ok_or_else(|| self.damaged(key, format!("declares more strings ({shape:?}) than it has bytes")))?;
-        let strings = strings::read(&bytes, count, check.masked)
-            .map_err(|what| Error::damaged(&check.path, format!("{key}: {what}")))?;
+        let strings = strings::read(&bytes, count, check.masked).map_err(|what| Error::damaged(&check.path, format!("{key}: {what}")))?;
         Ok(Some((shape, strings)))
     }
 
@@ -193,8 +210,12 @@ impl Bundle {
             ));
         }
         let bytes = shard.bytes.slice(start..end);
-        let check =
-            Check { path: shard.path.clone(), key: shown.to_owned(), bytes: bytes.clone(), masked: entry.crc32c };
+        let check = Check {
+            path: shard.path.clone(),
+            key: shown.to_owned(),
+            bytes: bytes.clone(),
+            masked: entry.crc32c,
+        };
         Ok((bytes, check))
     }
 
@@ -211,8 +232,7 @@ impl Bundle {
         let mut parts = Vec::new();
         let mut present = 0usize;
         for slice in &entry.slices {
-            let extents = resolve(slice, &shape)
-                .ok_or_else(|| self.damaged(key, format!("has a slice outside of its shape {shape:?}")))?;
+            let extents = resolve(slice, &shape).ok_or_else(|| self.damaged(key, format!("has a slice outside of its shape {shape:?}")))?;
             let slice_key = ordered_key::of_slice(key, slice);
             let part = self
                 .entries
@@ -235,7 +255,12 @@ impl Bundle {
             copy_slice(&mut whole, &shape, &extents, &bytes, element);
             checks.push(check);
         }
-        Ok(StoredTensor { dtype, dims: shape, bytes: Bytes::from(whole), checks })
+        Ok(StoredTensor {
+            dtype,
+            dims: shape,
+            bytes: Bytes::from(whole),
+            checks,
+        })
     }
 
     fn damaged(&self, key: &str, what: String) -> Error {

@@ -72,9 +72,7 @@ pub(crate) fn shape(proto: Option<&TensorShape>) -> Shape {
     match proto {
         None => Shape::unranked(),
         Some(shape) if shape.unknown_rank => Shape::unranked(),
-        Some(shape) => {
-            Shape::new(shape.dims.iter().map(|d| usize::try_from(d.size).map_or(Dim::Unknown, Dim::Known)))
-        }
+        Some(shape) => Shape::new(shape.dims.iter().map(|d| usize::try_from(d.size).map_or(Dim::Unknown, Dim::Known))),
     }
 }
 
@@ -85,9 +83,18 @@ pub(crate) fn declared(info: &TensorInfo) -> Option<Type> {
 
 pub(crate) fn signature_info(name: &str, def: &SignatureDef) -> SignatureInfo {
     let ports = |map: &std::collections::BTreeMap<String, TensorInfo>| {
-        map.iter().map(|(name, info)| PortInfo { name: name.clone(), ty: declared(info) }).collect()
+        map.iter()
+            .map(|(name, info)| PortInfo {
+                name: name.clone(),
+                ty: declared(info),
+            })
+            .collect()
     };
-    SignatureInfo { name: name.to_owned(), inputs: ports(&def.inputs), outputs: ports(&def.outputs) }
+    SignatureInfo {
+        name: name.to_owned(),
+        inputs: ports(&def.inputs),
+        outputs: ports(&def.outputs),
+    }
 }
 
 /// The arguments of a concrete function that are no captures: name and declared type.
@@ -109,7 +116,10 @@ pub(crate) fn arguments(body: &Body, captures: usize) -> Vec<PortInfo> {
                 Some(Attr::List(list)) => shape(list.shapes.first()),
                 _ => Shape::unranked(),
             };
-            PortInfo { name, ty: dtype::from_code(arg.dtype).map(|d| Type::new(d, shape)) }
+            PortInfo {
+                name,
+                ty: dtype::from_code(arg.dtype).map(|d| Type::new(d, shape)),
+            }
         })
         .collect()
 }
@@ -153,8 +163,12 @@ pub(crate) fn functions(objects: &ObjectGraph, library: &Library) -> Result<Vec<
             continue;
         }
         let outputs = body.results.iter().map(|(name, _)| name.clone()).collect();
-        found.push(FunctionInfo { name, path, inputs, outputs });
+        found.push(FunctionInfo {
+            name,
+            path,
+            inputs,
+            outputs,
+        });
     }
     Ok(found)
 }
-

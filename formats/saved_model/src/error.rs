@@ -62,26 +62,44 @@ pub enum Error {
 
 impl Error {
     pub(crate) fn read(path: &Path, source: std::io::Error) -> Self {
-        Self::Read { path: path.to_owned(), source }
+        Self::Read {
+            path: path.to_owned(),
+            source,
+        }
     }
 
     pub(crate) fn damaged(path: &Path, what: impl Into<String>) -> Self {
-        Self::Damaged { path: path.to_owned(), what: what.into() }
+        Self::Damaged {
+            path: path.to_owned(),
+            what: what.into(),
+        }
     }
 
     pub(crate) fn not_a_saved_model(path: &Path, what: impl Into<String>) -> Self {
-        Self::NotASavedModel { path: path.to_owned(), what: what.into() }
+        Self::NotASavedModel {
+            path: path.to_owned(),
+            what: what.into(),
+        }
     }
 
     pub(crate) fn graph(place: impl Into<String>, what: impl Into<String>) -> Self {
-        Self::Graph { place: place.into(), what: what.into() }
+        Self::Graph {
+            place: place.into(),
+            what: what.into(),
+        }
     }
 
     pub(crate) fn unsupported(place: impl Into<String>, what: impl Into<String>) -> Self {
-        Self::Unsupported { place: place.into(), what: what.into() }
+        Self::Unsupported {
+            place: place.into(),
+            what: what.into(),
+        }
     }
 
     pub(crate) fn variable(name: impl Into<String>, what: impl Into<String>) -> Self {
-        Self::Variable { name: name.into(), what: what.into() }
+        Self::Variable {
+            name: name.into(),
+            what: what.into(),
+        }
     }
 }

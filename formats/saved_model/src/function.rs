@@ -61,7 +61,10 @@ impl Body {
         let mut body = Self::new(signature.name, def.nodes, signature.inputs);
         for output in signature.outputs {
             let source = def.results.get(&output.name).cloned().ok_or_else(|| {
-                Error::graph(&body.name, format!("the function does not say where its result {} comes from", output.name))
+                Error::graph(
+                    &body.name,
+                    format!("the function does not say where its result {} comes from", output.name),
+                )
             })?;
             body.results.push((output.name, source));
         }
@@ -89,7 +92,10 @@ impl Body {
         let number = |text: Option<&str>| text.map_or(Ok(0), |t| t.parse::<usize>().map_err(|_| unknown()));
         if self.is_graph() {
             let node = self.node(name).ok_or_else(unknown)?;
-            return Ok(Source::Node { node, port: number(second)? });
+            return Ok(Source::Node {
+                node,
+                port: number(second)?,
+            });
         }
         if second.is_none()
             && let Some(&arg) = self.args_by_name.get(name)
@@ -97,7 +103,9 @@ impl Body {
             return Ok(Source::Arg(arg));
         }
         let node = self.node(name).ok_or_else(unknown)?;
-        let Some(output) = second else { return Ok(Source::Node { node, port: 0 }) };
+        let Some(output) = second else {
+            return Ok(Source::Node { node, port: 0 });
+        };
         if let Ok(port) = output.parse() {
             return Ok(Source::Node { node, port });
         }
@@ -127,7 +135,10 @@ impl Library {
                 .map_err(|e| Error::graph("the function library", format!("a function does not parse ({e})")))?;
             encoded.insert(head.signature.unwrap_or_default().name, bytes);
         }
-        Ok(Self { encoded, decoded: RefCell::default() })
+        Ok(Self {
+            encoded,
+            decoded: RefCell::default(),
+        })
     }
 
     /// Whether there is a function of this name.
@@ -144,8 +155,7 @@ impl Library {
             .encoded
             .get(name)
             .ok_or_else(|| Error::graph(name, "the function is called but not in the library"))?;
-        let def = FunctionDef::decode(bytes.clone())
-            .map_err(|e| Error::graph(name, format!("the function does not parse ({e})")))?;
+        let def = FunctionDef::decode(bytes.clone()).map_err(|e| Error::graph(name, format!("the function does not parse ({e})")))?;
         let body = Rc::new(Body::of_function(def)?);
         self.decoded.borrow_mut().insert(name.to_owned(), body.clone());
         Ok(body)

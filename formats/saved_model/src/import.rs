@@ -48,8 +48,8 @@ use crate::variables::Variables;
 
 use effects::Effects;
 use frame::Frame;
-pub(crate) use root::Root;
 use resource::Variable;
+pub(crate) use root::Root;
 use tables::Table;
 
 /// What an output of a node stands for while a graph is imported.

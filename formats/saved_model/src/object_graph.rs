@@ -44,7 +44,9 @@ impl ObjectGraph {
 
     /// Walks both graphs from their roots along children of equal names.
     fn match_checkpoint(&mut self, bundle: &Bundle) -> Result<(), Error> {
-        let Some((_, strings)) = bundle.strings(CHECKPOINT_GRAPH)? else { return Ok(()) };
+        let Some((_, strings)) = bundle.strings(CHECKPOINT_GRAPH)? else {
+            return Ok(());
+        };
         let Some(first) = strings.first() else { return Ok(()) };
         let saved = TrackableObjectGraph::decode(first.clone())
             .map_err(|e| Error::graph("the checkpoint's object graph", format!("it does not parse ({e})")))?;
@@ -57,7 +59,9 @@ impl ObjectGraph {
         let mut seen = vec![false; self.graph.nodes.len()];
         let mut todo = vec![(0usize, 0usize)];
         while let Some((id, other)) = todo.pop() {
-            let (Some(node), Some(twin)) = (self.graph.nodes.get(id), saved.nodes.get(other)) else { continue };
+            let (Some(node), Some(twin)) = (self.graph.nodes.get(id), saved.nodes.get(other)) else {
+                continue;
+            };
             if std::mem::replace(&mut seen[id], true) {
                 continue;
             }
@@ -84,7 +88,13 @@ impl ObjectGraph {
     pub(crate) fn bound_inputs(&self, function: &str) -> Option<Vec<usize>> {
         let function = self.graph.concrete_functions.get(function)?;
         // A negative number stands for a capture that was not saved; it matches no object.
-        Some(function.bound_inputs.iter().map(|&id| usize::try_from(id).unwrap_or(usize::MAX)).collect())
+        Some(
+            function
+                .bound_inputs
+                .iter()
+                .map(|&id| usize::try_from(id).unwrap_or(usize::MAX))
+                .collect(),
+        )
     }
 
     /// The concrete functions that are reachable under a name, with that name.
@@ -108,8 +118,11 @@ impl ObjectGraph {
             }
             for child in &node.children {
                 if let Ok(next) = usize::try_from(child.node) {
-                    let joined =
-                        if path.is_empty() { child.name.clone() } else { format!("{path}.{}", child.name) };
+                    let joined = if path.is_empty() {
+                        child.name.clone()
+                    } else {
+                        format!("{path}.{}", child.name)
+                    };
                     todo.push_back((next, joined));
                 }
             }

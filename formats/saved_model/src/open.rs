@@ -7,8 +7,8 @@ use prost::bytes::Bytes;
 
 use crate::Error;
 use crate::map_file::map_file;
-use crate::text_proto;
 use crate::proto::{MetaGraph, MetaGraphHead, SavedModel};
+use crate::text_proto;
 
 const BINARY: &str = "saved_model.pb";
 const TEXT: &str = "saved_model.pbtxt";
@@ -60,7 +60,12 @@ pub(crate) fn open(path: &Path) -> Result<Opened, Error> {
         .iter()
         .map(|bytes| MetaGraphHead::decode(bytes.clone()).map_err(unparsable))
         .collect::<Result<_, _>>()?;
-    Ok(Opened { dir, file, heads, encoded: saved.meta_graphs })
+    Ok(Opened {
+        dir,
+        file,
+        heads,
+        encoded: saved.meta_graphs,
+    })
 }
 
 fn explain_missing(dir: &Path) -> Error {
@@ -95,8 +100,11 @@ impl Opened {
     /// The number of the MetaGraph with exactly these tags; without tags the one for serving, or the only one.
     pub(crate) fn choose(&self, tags: Option<&[String]>) -> Result<usize, Error> {
         let tags_of = |i: usize| {
-            let mut tags: Vec<&str> =
-                self.heads[i].meta_info.iter().flat_map(|m| m.tags.iter().map(String::as_str)).collect();
+            let mut tags: Vec<&str> = self.heads[i]
+                .meta_info
+                .iter()
+                .flat_map(|m| m.tags.iter().map(String::as_str))
+                .collect();
             tags.sort_unstable();
             tags
         };
@@ -123,8 +131,7 @@ impl Opened {
 
     /// Decodes one MetaGraph.
     pub(crate) fn meta_graph(&self, index: usize) -> Result<MetaGraph, Error> {
-        MetaGraph::decode(self.encoded[index].clone())
-            .map_err(|e| Error::damaged(&self.file, format!("it does not parse ({e})")))
+        MetaGraph::decode(self.encoded[index].clone()).map_err(|e| Error::damaged(&self.file, format!("it does not parse ({e})")))
     }
 
     /// Where the checkpoint's files begin.

@@ -16,68 +16,152 @@ use Length::{List, Number, One};
 
 /// Operations with more than one output, sorted by name.
 const TABLE: &[(&str, &[(&str, Length)])] = &[
-    ("BlockLSTM", &[("i", One), ("cs", One), ("f", One), ("o", One), ("ci", One), ("co", One), ("h", One)]),
-    ("BlockLSTMV2", &[("i", One), ("cs", One), ("f", One), ("o", One), ("ci", One), ("co", One), ("h", One)]),
-    ("CombinedNonMaxSuppression", &[
-        ("nmsed_boxes", One),
-        ("nmsed_scores", One),
-        ("nmsed_classes", One),
-        ("valid_detections", One),
-    ]),
-    ("CudnnRNN", &[("output", One), ("output_h", One), ("output_c", One), ("reserve_space", One)]),
-    ("CudnnRNNV2", &[("output", One), ("output_h", One), ("output_c", One), ("reserve_space", One), ("host_reserved", One)]),
-    ("CudnnRNNV3", &[("output", One), ("output_h", One), ("output_c", One), ("reserve_space", One), ("host_reserved", One)]),
+    (
+        "BlockLSTM",
+        &[
+            ("i", One),
+            ("cs", One),
+            ("f", One),
+            ("o", One),
+            ("ci", One),
+            ("co", One),
+            ("h", One),
+        ],
+    ),
+    (
+        "BlockLSTMV2",
+        &[
+            ("i", One),
+            ("cs", One),
+            ("f", One),
+            ("o", One),
+            ("ci", One),
+            ("co", One),
+            ("h", One),
+        ],
+    ),
+    (
+        "CombinedNonMaxSuppression",
+        &[
+            ("nmsed_boxes", One),
+            ("nmsed_scores", One),
+            ("nmsed_classes", One),
+            ("valid_detections", One),
+        ],
+    ),
+    (
+        "CudnnRNN",
+        &[("output", One), ("output_h", One), ("output_c", One), ("reserve_space", One)],
+    ),
+    (
+        "CudnnRNNV2",
+        &[
+            ("output", One),
+            ("output_h", One),
+            ("output_c", One),
+            ("reserve_space", One),
+            ("host_reserved", One),
+        ],
+    ),
+    (
+        "CudnnRNNV3",
+        &[
+            ("output", One),
+            ("output_h", One),
+            ("output_c", One),
+            ("reserve_space", One),
+            ("host_reserved", One),
+        ],
+    ),
     ("FusedBatchNorm", BATCH_NORM),
     ("FusedBatchNormV2", BATCH_NORM),
     ("FusedBatchNormV3", BATCH_NORM),
     ("GRUBlockCell", &[("r", One), ("u", One), ("c", One), ("h", One)]),
-    ("LSTMBlockCell", &[("i", One), ("cs", One), ("f", One), ("o", One), ("ci", One), ("co", One), ("h", One)]),
+    (
+        "LSTMBlockCell",
+        &[
+            ("i", One),
+            ("cs", One),
+            ("f", One),
+            ("o", One),
+            ("ci", One),
+            ("co", One),
+            ("h", One),
+        ],
+    ),
     ("ListDiff", &[("out", One), ("idx", One)]),
     ("LogMatrixDeterminant", &[("sign", One), ("log_abs_determinant", One)]),
     ("Lu", &[("lu", One), ("p", One)]),
     ("MaxPoolWithArgmax", &[("output", One), ("argmax", One)]),
     ("Merge", &[("output", One), ("value_index", One)]),
     ("NonMaxSuppressionV4", &[("selected_indices", One), ("valid_outputs", One)]),
-    ("NonMaxSuppressionV5", &[("selected_indices", One), ("selected_scores", One), ("valid_outputs", One)]),
-    ("ParseExample", &[
-        ("sparse_indices", Number("Nsparse")),
-        ("sparse_values", List("sparse_types")),
-        ("sparse_shapes", Number("Nsparse")),
-        ("dense_values", List("Tdense")),
-    ]),
-    ("ParseExampleV2", &[
-        ("sparse_indices", Number("num_sparse")),
-        ("sparse_values", List("sparse_types")),
-        ("sparse_shapes", Number("num_sparse")),
-        ("dense_values", List("Tdense")),
-        ("ragged_values", List("ragged_value_types")),
-        ("ragged_row_splits", List("ragged_split_types")),
-    ]),
-    ("ParseSingleExample", &[
-        ("sparse_indices", Number("num_sparse")),
-        ("sparse_values", List("sparse_types")),
-        ("sparse_shapes", Number("num_sparse")),
-        ("dense_values", List("Tdense")),
-    ]),
+    (
+        "NonMaxSuppressionV5",
+        &[("selected_indices", One), ("selected_scores", One), ("valid_outputs", One)],
+    ),
+    (
+        "ParseExample",
+        &[
+            ("sparse_indices", Number("Nsparse")),
+            ("sparse_values", List("sparse_types")),
+            ("sparse_shapes", Number("Nsparse")),
+            ("dense_values", List("Tdense")),
+        ],
+    ),
+    (
+        "ParseExampleV2",
+        &[
+            ("sparse_indices", Number("num_sparse")),
+            ("sparse_values", List("sparse_types")),
+            ("sparse_shapes", Number("num_sparse")),
+            ("dense_values", List("Tdense")),
+            ("ragged_values", List("ragged_value_types")),
+            ("ragged_row_splits", List("ragged_split_types")),
+        ],
+    ),
+    (
+        "ParseSingleExample",
+        &[
+            ("sparse_indices", Number("num_sparse")),
+            ("sparse_values", List("sparse_types")),
+            ("sparse_shapes", Number("num_sparse")),
+            ("dense_values", List("Tdense")),
+        ],
+    ),
     ("Qr", &[("q", One), ("r", One)]),
     ("QuantizeV2", &[("output", One), ("output_min", One), ("output_max", One)]),
-    ("RaggedGather", &[("output_nested_splits", Number("OUTPUT_RAGGED_RANK")), ("output_dense_values", One)]),
+    (
+        "RaggedGather",
+        &[("output_nested_splits", Number("OUTPUT_RAGGED_RANK")), ("output_dense_values", One)],
+    ),
     ("RaggedRange", &[("rt_nested_splits", One), ("rt_dense_values", One)]),
-    ("RaggedTensorFromVariant", &[("output_nested_splits", Number("output_ragged_rank")), ("output_dense_values", One)]),
-    ("RaggedTensorToSparse", &[("sparse_indices", One), ("sparse_values", One), ("sparse_dense_shape", One)]),
+    (
+        "RaggedTensorFromVariant",
+        &[("output_nested_splits", Number("output_ragged_rank")), ("output_dense_values", One)],
+    ),
+    (
+        "RaggedTensorToSparse",
+        &[("sparse_indices", One), ("sparse_values", One), ("sparse_dense_shape", One)],
+    ),
     ("RefMerge", &[("output", One), ("value_index", One)]),
     ("RefSwitch", &[("output_false", One), ("output_true", One)]),
     ("SampleDistortedBoundingBoxV2", &[("begin", One), ("size", One), ("bboxes", One)]),
     ("SelfAdjointEigV2", &[("e", One), ("v", One)]),
     ("SoftmaxCrossEntropyWithLogits", &[("loss", One), ("backprop", One)]),
-    ("SparseFillEmptyRows", &[
-        ("output_indices", One),
-        ("output_values", One),
-        ("empty_row_indicator", One),
-        ("reverse_index_map", One),
-    ]),
+    (
+        "SparseFillEmptyRows",
+        &[
+            ("output_indices", One),
+            ("output_values", One),
+            ("empty_row_indicator", One),
+            ("reverse_index_map", One),
+        ],
+    ),
     ("SparseReshape", &[("output_indices", One), ("output_shape", One)]),
-    ("SparseSlice", &[("output_indices", One), ("output_values", One), ("output_shape", One)]),
+    (
+        "SparseSlice",
+        &[("output_indices", One), ("output_values", One), ("output_shape", One)],
+    ),
     ("SparseSoftmaxCrossEntropyWithLogits", &[("loss", One), ("backprop", One)]),
     ("StatelessRandomGetKeyCounter", &[("key", One), ("counter", One)]),
     ("StatelessRandomGetKeyCounterAlg", &[("key", One), ("counter", One), ("alg", One)]),
@@ -92,7 +176,10 @@ const TABLE: &[(&str, &[(&str, Length)])] = &[
     ("TensorListPopBack", &[("output_handle", One), ("tensor", One)]),
     ("TopK", &[("values", One), ("indices", One)]),
     ("TopKV2", &[("values", One), ("indices", One)]),
-    ("UnicodeDecodeWithOffsets", &[("row_splits", One), ("char_values", One), ("char_to_byte_starts", One)]),
+    (
+        "UnicodeDecodeWithOffsets",
+        &[("row_splits", One), ("char_values", One), ("char_to_byte_starts", One)],
+    ),
     ("Unique", &[("y", One), ("idx", One)]),
     ("UniqueV2", &[("y", One), ("idx", One)]),
     ("UniqueWithCounts", &[("y", One), ("idx", One), ("count", One)]),
@@ -118,7 +205,9 @@ pub(crate) fn first_port(node: &NodeDef, name: &str, library: &Library) -> Resul
             .position(|(result, _)| result == name)
             .ok_or_else(|| Error::graph(&node.name, format!("function {} has no result {name}", node.op)));
     }
-    let Ok(row) = TABLE.binary_search_by(|(op, _)| op.cmp(&node.op.as_str())) else { return Ok(0) };
+    let Ok(row) = TABLE.binary_search_by(|(op, _)| op.cmp(&node.op.as_str())) else {
+        return Ok(0);
+    };
     let mut first = 0usize;
     for (output, length) in TABLE[row].1 {
         if *output == name {

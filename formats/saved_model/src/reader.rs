@@ -100,13 +100,7 @@ impl Reader {
         Ok(model)
     }
 
-    fn roots(
-        &self,
-        opened: &Opened,
-        meta: &crate::proto::MetaGraph,
-        variables: &Variables,
-        library: &Library,
-    ) -> Result<Vec<Root>, Error> {
+    fn roots(&self, opened: &Opened, meta: &crate::proto::MetaGraph, variables: &Variables, library: &Library) -> Result<Vec<Root>, Error> {
         let public = || meta.signatures.iter().filter(|(name, _)| !contents::is_internal(name));
         if self.signatures.is_empty() {
             let roots: Vec<Root> = public()

@@ -35,7 +35,11 @@ pub(crate) fn read(proto: &TensorProto) -> Result<Tensor, String> {
     if given == count {
         return Tensor::new(dtype, &dims, bytes.into()).map_err(|e| e.to_string());
     }
-    let last = if given == 0 { vec![0; width] } else { bytes[bytes.len() - width..].to_vec() };
+    let last = if given == 0 {
+        vec![0; width]
+    } else {
+        bytes[bytes.len() - width..].to_vec()
+    };
     if given <= 1 {
         let one = Tensor::new(dtype, &[], last.into()).map_err(|e| e.to_string())?;
         return Ok(Tensor::splat(&one, &dims));
@@ -69,7 +73,13 @@ fn strings(proto: &TensorProto, dims: &[usize], count: usize) -> Result<Tensor, 
         return Err(format!("it lists only {given} strings for the shape {dims:?}"));
     }
     let last: &[u8] = proto.strings.last().map_or(&[], |s| s);
-    let all: Vec<&[u8]> = proto.strings.iter().map(|s| &s[..]).chain(std::iter::repeat(last)).take(count).collect();
+    let all: Vec<&[u8]> = proto
+        .strings
+        .iter()
+        .map(|s| &s[..])
+        .chain(std::iter::repeat(last))
+        .take(count)
+        .collect();
     let total = all.iter().fold(0usize, |n, s| n.saturating_add(s.len()));
     if total > i32::MAX as usize {
         return Err("its strings are longer than 2 GiB".to_owned());
@@ -82,7 +92,9 @@ fn listed(proto: &TensorProto, dtype: DType) -> Result<(Vec<u8>, usize), String>
     fn pack<T: Copy, const N: usize>(values: &[T], bytes: impl Fn(T) -> [u8; N]) -> Vec<u8> {
         values.iter().flat_map(|&v| bytes(v)).collect()
     }
-    let width = dtype.size().ok_or_else(|| format!("it has element type {dtype}, which has no plain values"))?;
+    let width = dtype
+        .size()
+        .ok_or_else(|| format!("it has element type {dtype}, which has no plain values"))?;
     let bytes = match dtype {
         DType::F32 => pack(&proto.floats, f32::to_le_bytes),
         DType::F64 => pack(&proto.doubles, f64::to_le_bytes),

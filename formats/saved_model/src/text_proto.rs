@@ -65,13 +65,7 @@ impl Reader<'_> {
         }
     }
 
-    fn value(
-        &mut self,
-        field: Option<(u32, Kind)>,
-        token: Option<Token<'_>>,
-        depth: usize,
-        out: &mut Vec<u8>,
-    ) -> Result<(), String> {
+    fn value(&mut self, field: Option<(u32, Kind)>, token: Option<Token<'_>>, depth: usize, out: &mut Vec<u8>) -> Result<(), String> {
         let end = match token {
             Some(Token::Symbol('{')) => Some('}'),
             Some(Token::Symbol('<')) => Some('>'),

@@ -44,7 +44,10 @@ impl Variables {
         let (bundle, missing) = if index.exists() {
             (Some(Bundle::open(prefix)?), String::new())
         } else {
-            (None, format!("there is no {}; copy the variables folder beside the graph", index.display()))
+            (
+                None,
+                format!("there is no {}; copy the variables folder beside the graph", index.display()),
+            )
         };
         let objects = ObjectGraph::open(meta, bundle.as_ref())?;
         let restore_op = meta.saver.as_ref().map(|s| s.restore_op_name.clone()).unwrap_or_default();
@@ -62,10 +65,16 @@ impl Variables {
     /// Learns which handle nodes of the top graph are captures of concrete functions.
     pub(crate) fn match_captures(&mut self, top: &Body) {
         for node in &top.nodes {
-            let Some(Attr::Function(function)) = node.attrs.get("f").and_then(|a| a.value.as_ref()) else { continue };
-            let Some(captures) = self.objects.bound_inputs(&function.name) else { continue };
+            let Some(Attr::Function(function)) = node.attrs.get("f").and_then(|a| a.value.as_ref()) else {
+                continue;
+            };
+            let Some(captures) = self.objects.bound_inputs(&function.name) else {
+                continue;
+            };
             let inputs: Vec<&String> = node.inputs.iter().filter(|i| !i.starts_with('^')).collect();
-            let Some(first) = inputs.len().checked_sub(captures.len()) else { continue };
+            let Some(first) = inputs.len().checked_sub(captures.len()) else {
+                continue;
+            };
             for (input, object) in inputs[first..].iter().zip(captures) {
                 let name = input.split(':').next().unwrap_or(input);
                 self.handles.entry(name.to_owned()).or_insert(object);
@@ -76,13 +85,7 @@ impl Variables {
     /// The value of the variable whose handle is `node`, its checksum noted for [`Variables::take_checks`].
     ///
     /// `object` is the saved object, where the function's captures name it.
-    pub(crate) fn value(
-        &self,
-        node: &NodeDef,
-        object: Option<usize>,
-        top: &Body,
-        library: &Library,
-    ) -> Result<Tensor, Error> {
+    pub(crate) fn value(&self, node: &NodeDef, object: Option<usize>, top: &Body, library: &Library) -> Result<Tensor, Error> {
         let shared = text_attr(node, "shared_name").filter(|n| !n.is_empty()).unwrap_or(&node.name);
         let Some(bundle) = &self.bundle else {
             return Err(Error::variable(shared, self.missing.clone()));
@@ -102,7 +105,9 @@ impl Variables {
         if let Some(Attr::Type(code)) = node.attrs.get("dtype").and_then(|a| a.value.as_ref())
             && crate::dtype::from_code(*code) == Some(DType::String)
         {
-            let stored = bundle.strings(&key)?.ok_or_else(|| Error::variable(shared, format!("there is no {key}")))?;
+            let stored = bundle
+                .strings(&key)?
+                .ok_or_else(|| Error::variable(shared, format!("there is no {key}")))?;
             return Tensor::from_strings(&stored.0, &stored.1).map_err(|e| Error::variable(shared, e.to_string()));
         }
         let stored = bundle
@@ -121,8 +126,15 @@ impl Variables {
 
     fn explain(&self, name: &str, bundle: &Bundle) -> Error {
         let near: Vec<&str> = bundle.keys().filter(|k| k.contains(name)).take(3).collect();
-        let hint = if near.is_empty() { String::new() } else { format!(" (there are {})", near.join(", ")) };
-        Error::variable(name, format!("no tensor of it goes by that name{hint}; graph and checkpoint are of different models"))
+        let hint = if near.is_empty() {
+            String::new()
+        } else {
+            format!(" (there are {})", near.join(", "))
+        };
+        Error::variable(
+            name,
+            format!("no tensor of it goes by that name{hint}; graph and checkpoint are of different models"),
+        )
     }
 
     /// The key under which the model's own restore operations would load the variable.
@@ -155,8 +167,7 @@ fn restore_keys(restore_op: &str, top: &Body, library: &Library) -> Result<BTree
     {
         let body = library.get(&function.name)?;
         let inputs: Vec<&str> = call.inputs.iter().filter(|i| !i.starts_with('^')).map(String::as_str).collect();
-        let args: BTreeMap<&str, &str> =
-            body.args.iter().map(|a| a.name.as_str()).zip(inputs.iter().copied()).collect();
+        let args: BTreeMap<&str, &str> = body.args.iter().map(|a| a.name.as_str()).zip(inputs.iter().copied()).collect();
         collect_restores(&body, &|arg| args.get(arg).map(|s| (*s).to_owned()), &mut keys);
     }
     Ok(keys)
@@ -164,7 +175,9 @@ fn restore_keys(restore_op: &str, top: &Body, library: &Library) -> Result<BTree
 
 /// The part of a tensor that a slice specification names.
 fn part(tensor: &Tensor, slice: &str) -> Option<Tensor> {
-    let Some(extents) = slice.split_whitespace().last() else { return Some(tensor.clone()) };
+    let Some(extents) = slice.split_whitespace().last() else {
+        return Some(tensor.clone());
+    };
     let mut part = tensor.clone();
     for (axis, extent) in extents.split(':').enumerate() {
         if extent == "-" {
@@ -189,7 +202,9 @@ fn collect_restores(body: &Body, outer: &dyn Fn(&str) -> Option<String>, keys: &
             let mut parts = source.split(':');
             let name = parts.next().unwrap_or(source);
             let port = parts.next_back().and_then(|p| p.parse::<usize>().ok()).unwrap_or(0);
-            let Some(from) = body.node(name).map(|i| &body.nodes[i]) else { break };
+            let Some(from) = body.node(name).map(|i| &body.nodes[i]) else {
+                break;
+            };
             if from.op == "RestoreV2" {
                 if let Some(key) = constant_string(body, from.inputs.get(1), port) {
                     let handle = handle.split(':').next().unwrap_or(handle);
@@ -211,7 +226,9 @@ fn constant_string(body: &Body, input: Option<&String>, index: usize) -> Option<
     let name = input?.split(':').next()?;
     let node = &body.nodes[body.node(name)?];
     match node.attrs.get("value") {
-        Some(AttrValue { value: Some(Attr::Tensor(tensor)) }) => {
+        Some(AttrValue {
+            value: Some(Attr::Tensor(tensor)),
+        }) => {
             let tensor = tensor_proto::read(tensor).ok()?;
             let strings = tensor.to_strings()?;
             String::from_utf8(strings.get(index)?.to_vec()).ok()

@@ -17,8 +17,16 @@ const SIGNATURE: &str = r#"
     outputs { key: "y" value { name: "y:0" dtype: DT_FLOAT } }
 "#;
 const VARIABLES: [Variable<'_>; 2] = [
-    Variable { key: "bias", dims: &[3], values: &[0.5; 3] },
-    Variable { key: "kernel", dims: &[2, 3], values: &[1., 2., 3., 4., 5., 6.] },
+    Variable {
+        key: "bias",
+        dims: &[3],
+        values: &[0.5; 3],
+    },
+    Variable {
+        key: "kernel",
+        dims: &[2, 3],
+        values: &[1., 2., 3., 4., 5., 6.],
+    },
 ];
 
 fn text() -> String {

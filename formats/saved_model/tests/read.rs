@@ -20,16 +20,26 @@ const X_TO_Y: &str = r#"
     inputs { key: "x" value { name: "x:0" dtype: DT_FLOAT tensor_shape { dim { size: -1 } dim { size: 2 } } } }
     outputs { key: "y" value { name: "y:0" dtype: DT_FLOAT } }
 "#;
-const KERNEL: Variable<'_> = Variable { key: "kernel", dims: &[2, 3], values: &[1., 2., 3., 4., 5., 6.] };
+const KERNEL: Variable<'_> = Variable {
+    key: "kernel",
+    dims: &[2, 3],
+    values: &[1., 2., 3., 4., 5., 6.],
+};
 
 #[test]
 fn a_variable_becomes_a_constant_that_is_seen_transposed() {
     let dir = saved_model(DENSE, X_TO_Y, &[KERNEL]);
     let model = read(dir.path()).expect("the model is sound");
     let printed = text::print(&model);
-    assert!(printed.contains("signature \"serving_default\" = @serving_default (x) -> (y)"), "{printed}");
+    assert!(
+        printed.contains("signature \"serving_default\" = @serving_default (x) -> (y)"),
+        "{printed}"
+    );
     assert!(printed.contains("const f32[3, 2] [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]"), "{printed}");
-    assert!(printed.contains("%dense/MatMul = fully_connected") || printed.contains("fully_connected %x"), "{printed}");
+    assert!(
+        printed.contains("%dense/MatMul = fully_connected") || printed.contains("fully_connected %x"),
+        "{printed}"
+    );
     planish_core::verify::verify(&model).expect("what the reader makes is valid");
 }
 
@@ -53,9 +63,15 @@ fn an_input_can_have_another_shape() {
 #[test]
 fn unknown_tags_and_signatures_name_what_there_is() {
     let dir = saved_model(DENSE, X_TO_Y, &[KERNEL]);
-    let tags = Reader::new(dir.path()).tags(["train"]).read().expect_err("there is no such MetaGraph");
+    let tags = Reader::new(dir.path())
+        .tags(["train"])
+        .read()
+        .expect_err("there is no such MetaGraph");
     assert!(tags.to_string().contains("{serve}"), "{tags}");
-    let signature = Reader::new(dir.path()).signature("predict").read().expect_err("there is no such signature");
+    let signature = Reader::new(dir.path())
+        .signature("predict")
+        .read()
+        .expect_err("there is no such signature");
     assert!(signature.to_string().contains("serving_default"), "{signature}");
 }
 
@@ -114,7 +130,11 @@ fn calls_are_inlined_and_weights_are_constants_inside_loops() {
           }
         }
     "#;
-    let square = Variable { key: "kernel", dims: &[2, 2], values: &[1., 2., 3., 4.] };
+    let square = Variable {
+        key: "kernel",
+        dims: &[2, 2],
+        values: &[1., 2., 3., 4.],
+    };
     let model = read(saved_model(graph, X_TO_Y, &[square]).path()).expect("the model is sound");
     planish_core::verify::verify(&model).expect("what the reader makes is valid");
     let body = model
@@ -180,7 +200,10 @@ fn missing_parts_are_named() {
     let dir = saved_model(DENSE, X_TO_Y, &[KERNEL]);
     std::fs::remove_dir_all(dir.path().join("variables")).expect("the folder is ours");
     let error = read(dir.path()).expect_err("the weights are missing");
-    assert!(error.to_string().contains("kernel") && error.to_string().contains("variables.index"), "{error}");
+    assert!(
+        error.to_string().contains("kernel") && error.to_string().contains("variables.index"),
+        "{error}"
+    );
 }
 
 #[test]

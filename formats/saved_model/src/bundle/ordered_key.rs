@@ -62,7 +62,23 @@ mod tests {
 
     #[test]
     fn signed_numbers_keep_their_order() {
-        let numbers = [i64::MIN, -1 << 40, -8193, -8192, -65, -64, -1, 0, 1, 63, 64, 8191, 8192, 1 << 40, i64::MAX];
+        let numbers = [
+            i64::MIN,
+            -1 << 40,
+            -8193,
+            -8192,
+            -65,
+            -64,
+            -1,
+            0,
+            1,
+            63,
+            64,
+            8191,
+            8192,
+            1 << 40,
+            i64::MAX,
+        ];
         let keys: Vec<_> = numbers.iter().map(|&n| signed(n)).collect();
         assert!(keys.is_sorted(), "{keys:x?}");
         assert_eq!(signed(-1), [0x7f]);

@@ -16,10 +16,7 @@ pub(crate) fn mask(crc: u32) -> u32 {
 }
 
 /// Calls `entry` with every key and value, in ascending order of keys. An error says what is wrong.
-pub(crate) fn read(
-    bytes: &[u8],
-    mut entry: impl FnMut(&[u8], &[u8]) -> Result<(), String>,
-) -> Result<(), String> {
+pub(crate) fn read(bytes: &[u8], mut entry: impl FnMut(&[u8], &[u8]) -> Result<(), String>) -> Result<(), String> {
     if bytes.len() < FOOTER {
         return Err(format!("it has only {} bytes", bytes.len()));
     }

@@ -12,7 +12,9 @@ use super::{Bound, Imported, Stop};
 pub(super) fn fused_batch_norm(node: &mut Node<'_>) -> Imported {
     let layout = Layout::of(node)?;
     let inputs = node.values(0..5)?;
-    let [x, scale, offset, mean, variance] = inputs[..] else { unreachable!("five were asked for") };
+    let [x, scale, offset, mean, variance] = inputs[..] else {
+        unreachable!("five were asked for")
+    };
     if node.dtype(x) != DType::F32 {
         return Err(Stop::Foreign);
     }
@@ -46,7 +48,9 @@ fn statistics(node: &mut Node<'_>, x: Value) -> Result<(Value, Value), Stop> {
 /// The inputs come in another order than those of the fused form.
 pub(super) fn with_global_normalization(node: &mut Node<'_>) -> Imported {
     let inputs = node.values(0..5)?;
-    let [x, mean, variance, beta, gamma] = inputs[..] else { unreachable!("five were asked for") };
+    let [x, mean, variance, beta, gamma] = inputs[..] else {
+        unreachable!("five were asked for")
+    };
     if node.dtype(x) != DType::F32 {
         return Err(Stop::Foreign);
     }

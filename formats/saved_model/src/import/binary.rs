@@ -13,19 +13,41 @@ use super::unary::plus;
 use super::{Imported, Stop};
 
 pub(super) fn add(node: &mut Node<'_>, x: Value, y: Value) -> Result<Value, Stop> {
-    node.add(Add { activation: Activation::None, pot_scale_int16: true }, &[x, y])
+    node.add(
+        Add {
+            activation: Activation::None,
+            pot_scale_int16: true,
+        },
+        &[x, y],
+    )
 }
 
 pub(super) fn sub(node: &mut Node<'_>, x: Value, y: Value) -> Result<Value, Stop> {
-    node.add(Sub { activation: Activation::None, pot_scale_int16: true }, &[x, y])
+    node.add(
+        Sub {
+            activation: Activation::None,
+            pot_scale_int16: true,
+        },
+        &[x, y],
+    )
 }
 
 pub(super) fn mul(node: &mut Node<'_>, x: Value, y: Value) -> Result<Value, Stop> {
-    node.add(Mul { activation: Activation::None }, &[x, y])
+    node.add(
+        Mul {
+            activation: Activation::None,
+        },
+        &[x, y],
+    )
 }
 
 pub(super) fn div(node: &mut Node<'_>, x: Value, y: Value) -> Result<Value, Stop> {
-    node.add(Div { activation: Activation::None }, &[x, y])
+    node.add(
+        Div {
+            activation: Activation::None,
+        },
+        &[x, y],
+    )
 }
 
 type Pair = fn(&mut Node<'_>, Value, Value) -> Result<Value, Stop>;

@@ -35,9 +35,13 @@ pub(super) fn merge(node: &mut Node<'_>) -> Imported {
         let (first, second) = (only(&sides[0], predicate)?, only(&sides[1], predicate)?);
         (first != second).then_some((*predicate, first))
     });
-    let Some((predicate, first)) = found else { return Err(Stop::Foreign) };
+    let Some((predicate, first)) = found else {
+        return Err(Stop::Foreign);
+    };
     node.importer.want(&[predicate])?;
-    let Bound::Value(condition) = node.importer.bound(predicate)? else { return Err(Stop::Foreign) };
+    let Bound::Value(condition) = node.importer.bound(predicate)? else {
+        return Err(Stop::Foreign);
+    };
     let (x, y) = (node.value(0)?, node.value(1)?);
     let (when_true, when_false) = if first == 1 { (x, y) } else { (y, x) };
     let known = node.constant(condition).map(|t| t.bytes().iter().any(|&b| b != 0));
@@ -61,7 +65,10 @@ impl Importer {
                 continue;
             }
             if seen.len() > MAX_SEARCH {
-                return Err(Error::unsupported(self.frames[frame].body.shown(), "branches too large to be told apart"));
+                return Err(Error::unsupported(
+                    self.frames[frame].body.shown(),
+                    "branches too large to be told apart",
+                ));
             }
             let Place::Node { frame, node, port } = place else { continue };
             let inputs = self.inputs(frame, node)?;

@@ -17,7 +17,9 @@ pub(super) fn constant(node: &mut Node<'_>) -> Imported {
         let tensor = Tensor::from_strings(&[], &[path]).map_err(|e| node.error(e.to_string()))?;
         return bind(node, tensor);
     }
-    let Some(Attr::Tensor(proto)) = node.attr("value") else { return Err(node.error("it has no value")) };
+    let Some(Attr::Tensor(proto)) = node.attr("value") else {
+        return Err(node.error("it has no value"));
+    };
     if crate::dtype::from_code(proto.dtype).is_none_or(|d| matches!(d, DType::Resource | DType::Variant)) {
         return Err(Stop::Foreign);
     }

@@ -40,7 +40,10 @@ impl Importer {
     pub(super) fn begin_graph(&mut self, name: String, place: &str) -> Result<Outer, Error> {
         self.nesting += 1;
         if self.nesting > MAX_NESTING {
-            return Err(Error::unsupported(place, format!("loops and branches nested more than {MAX_NESTING} deep")));
+            return Err(Error::unsupported(
+                place,
+                format!("loops and branches nested more than {MAX_NESTING} deep"),
+            ));
         }
         Ok(Outer {
             graph: std::mem::replace(&mut self.graph, Graph::new(name)),
@@ -200,11 +203,18 @@ pub(super) fn while_(node: &mut Node<'_>) -> Imported {
         }
     }
     let all_declared = node.declared_shapes();
-    let declared: Vec<Shape> =
-        carried.iter().map(|&i| all_declared.get(i).cloned().unwrap_or(Shape::unranked())).collect();
+    let declared: Vec<Shape> = carried
+        .iter()
+        .map(|&i| all_declared.get(i).cloned().unwrap_or(Shape::unranked()))
+        .collect();
     let mut types: Vec<Type> = state.iter().map(|&v| node.ty(v).clone()).collect();
     let name = node.name().to_owned();
-    let inner = Inner { body: &body, name: format!("{name}/body"), fixed: &fixed, wanted: carried.clone() };
+    let inner = Inner {
+        body: &body,
+        name: format!("{name}/body"),
+        fixed: &fixed,
+        wanted: carried.clone(),
+    };
     let mut round = 0;
     let (body_graph, body_touched) = loop {
         let (graph, touched) = node.inner_graph(&inner, &types, &declared)?;
@@ -216,7 +226,12 @@ pub(super) fn while_(node: &mut Node<'_>) -> Imported {
         types = general;
         round += 1;
     };
-    let inner = Inner { body: &cond, name: format!("{name}/cond"), fixed: &fixed, wanted: vec![0] };
+    let inner = Inner {
+        body: &cond,
+        name: format!("{name}/cond"),
+        fixed: &fixed,
+        wanted: vec![0],
+    };
     let (cond_graph, cond_touched) = node.inner_graph(&inner, &types, &[])?;
     let cond = node.importer.model.add_graph(cond_graph);
     let body = node.importer.model.add_graph(body_graph);
@@ -243,7 +258,11 @@ fn generalize(node: &Node<'_>, parameters: &[Type], results: &[Type], give_up: b
                 return Err(node.error(format!("it carries {} but its body gives {}", parameter.dtype, result.dtype)));
             }
             let joined = parameter.shape.join(&result.shape);
-            let shape = if joined != parameter.shape && give_up { Shape::unranked() } else { joined };
+            let shape = if joined != parameter.shape && give_up {
+                Shape::unranked()
+            } else {
+                joined
+            };
             Ok(parameter.with_shape(shape))
         })
         .collect()
@@ -268,7 +287,9 @@ fn truth(node: &mut Node<'_>, condition: Value) -> Result<Value, Stop> {
 
 /// Branches by number: each is the first of two alternatives, the last also stands for numbers out of range.
 pub(super) fn case(node: &mut Node<'_>) -> Imported {
-    let Some(Attr::List(list)) = node.attr("branches") else { return Err(node.error("it names no branches")) };
+    let Some(Attr::List(list)) = node.attr("branches") else {
+        return Err(node.error("it names no branches"));
+    };
     let names: Vec<String> = list.functions.iter().map(|f| f.name.clone()).collect();
     let branches: Vec<Rc<Body>> = names.iter().map(|n| node.importer.library.get(n)).collect::<Result<_, _>>()?;
     let index = node.value(0)?;
@@ -290,7 +311,12 @@ pub(super) fn case(node: &mut Node<'_>) -> Imported {
     for (i, body) in branches.iter().enumerate() {
         check_arguments(node, body, inputs.len())?;
         let wanted = (0..body.results.len()).collect();
-        let inner = Inner { body, name: format!("{name}/branch{i}"), fixed: &fixed, wanted };
+        let inner = Inner {
+            body,
+            name: format!("{name}/branch{i}"),
+            fixed: &fixed,
+            wanted,
+        };
         graphs.push(node.inner_graph(&inner, &types, &node.declared_shapes())?);
     }
     let results = joined_results(node, &graphs.iter().map(|(g, _)| g).collect::<Vec<_>>())?;
@@ -301,7 +327,9 @@ pub(super) fn case(node: &mut Node<'_>) -> Imported {
         graph.add_parameter(ValueInfo::named(index_type.clone(), "branch_index"));
         ids.push(node.importer.model.add_graph(graph));
     }
-    let Some(mut others) = ids.pop() else { return Err(node.error("it has no branches")) };
+    let Some(mut others) = ids.pop() else {
+        return Err(node.error("it has no branches"));
+    };
     // The last two branches are told apart first, the first one last and in the graph itself.
     while ids.len() > 1 {
         let this = ids.pop().expect("there is more than one");
@@ -312,7 +340,10 @@ pub(super) fn case(node: &mut Node<'_>) -> Imported {
     let first = node.number(0.0, index)?;
     let condition = node.add(Equal {}, &[index, first])?;
     state.insert(0, condition);
-    let op = If { then_graph: ids.pop().unwrap_or(others), else_graph: others };
+    let op = If {
+        then_graph: ids.pop().unwrap_or(others),
+        else_graph: others,
+    };
     let values = node.add_declared(op, &state, results);
     if touched && let Some(first) = values.first() {
         node.importer.effects.write_all(&mut node.importer.graph, first.op);
@@ -321,25 +352,19 @@ pub(super) fn case(node: &mut Node<'_>) -> Imported {
 }
 
 /// A graph that runs `this` for one number and `others` for all others; the number is its last parameter.
-fn choose(
-    name: &str,
-    index: &Type,
-    types: &[Type],
-    number: usize,
-    this: GraphId,
-    others: GraphId,
-    results: &[Type],
-) -> Graph {
+fn choose(name: &str, index: &Type, types: &[Type], number: usize, this: GraphId, others: GraphId, results: &[Type]) -> Graph {
     let mut graph = Graph::new(name);
-    let mut arguments: Vec<Value> =
-        types.iter().map(|ty| graph.add_parameter(ValueInfo::new(ty.clone()))).collect();
+    let mut arguments: Vec<Value> = types.iter().map(|ty| graph.add_parameter(ValueInfo::new(ty.clone()))).collect();
     let index = graph.add_parameter(ValueInfo::named(index.clone(), "branch_index"));
     arguments.push(index);
     let number = graph.add_int(number as i32);
     let condition = graph.add(Equal {}, &[index, number]);
     let mut operands = vec![Some(condition)];
     operands.extend(arguments.into_iter().map(Some));
-    let op = If { then_graph: this, else_graph: others };
+    let op = If {
+        then_graph: this,
+        else_graph: others,
+    };
     let op = graph.add_declared(op, &operands, results.iter().cloned().map(ValueInfo::new).collect());
     let values = graph.results_of(op);
     graph.set_results(&values);
@@ -350,7 +375,11 @@ fn check_arguments(node: &Node<'_>, body: &Body, given: usize) -> Result<(), Sto
     if body.args.len() == given {
         return Ok(());
     }
-    Err(node.error(format!("it passes {given} values to {}, which takes {}", body.shown(), body.args.len())))
+    Err(node.error(format!(
+        "it passes {given} values to {}, which takes {}",
+        body.shown(),
+        body.args.len()
+    )))
 }
 
 fn branch(node: &mut Node<'_>, condition: Value, branches: &[Rc<Body>; 2], inputs: &[Bound]) -> Imported {
@@ -370,13 +399,20 @@ fn branch(node: &mut Node<'_>, condition: Value, branches: &[Rc<Body>; 2], input
     for (body, which) in branches.iter().zip(["then", "else"]) {
         check_arguments(node, body, inputs.len())?;
         let wanted = (0..body.results.len()).collect();
-        let inner = Inner { body, name: format!("{name}/{which}"), fixed: &fixed, wanted };
+        let inner = Inner {
+            body,
+            name: format!("{name}/{which}"),
+            fixed: &fixed,
+            wanted,
+        };
         graphs.push(node.inner_graph(&inner, &types, &declared)?);
     }
     let results = joined_results(node, &[&graphs[0].0, &graphs[1].0])?;
     let touched = graphs.iter().any(|(_, touched)| *touched);
     let mut ids = graphs.into_iter().map(|(graph, _)| node.importer.model.add_graph(graph));
-    let (Some(then_graph), Some(else_graph)) = (ids.next(), ids.next()) else { unreachable!("two were built") };
+    let (Some(then_graph), Some(else_graph)) = (ids.next(), ids.next()) else {
+        unreachable!("two were built")
+    };
     let values = node.add_declared(If { then_graph, else_graph }, &operands, results);
     if touched && let Some(first) = values.first() {
         node.importer.effects.write_all(&mut node.importer.graph, first.op);

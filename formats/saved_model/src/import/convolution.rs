@@ -69,7 +69,10 @@ impl Layout {
         }
         let mut spatial = [1; N];
         for (to, &from) in spatial.iter_mut().zip(&numbers[start..start + N]) {
-            *to = u32::try_from(from).ok().filter(|&n| n > 0).ok_or_else(|| node.error(format!("{attr} has {from}")))?;
+            *to = u32::try_from(from)
+                .ok()
+                .filter(|&n| n > 0)
+                .ok_or_else(|| node.error(format!("{attr} has {from}")))?;
         }
         Ok(spatial)
     }
@@ -86,7 +89,12 @@ impl Layout {
         };
         ordered
             .iter()
-            .map(|&p| i32::try_from(p).ok().filter(|&p| p >= 0).ok_or_else(|| node.error(format!("it has padding {p}"))))
+            .map(|&p| {
+                i32::try_from(p)
+                    .ok()
+                    .filter(|&p| p >= 0)
+                    .ok_or_else(|| node.error(format!("it has padding {p}")))
+            })
             .collect()
     }
 }
@@ -115,7 +123,11 @@ fn with_zeros(node: &mut Node<'_>, image: Value, paddings: Value) -> Result<Valu
 
 /// Half precision is computed in single; other types have no kernel.
 fn floats_only(node: &Node<'_>, value: Value) -> Result<(), Stop> {
-    if node.dtype(value) == DType::F32 { Ok(()) } else { Err(Stop::Foreign) }
+    if node.dtype(value) == DType::F32 {
+        Ok(())
+    } else {
+        Err(Stop::Foreign)
+    }
 }
 
 pub(super) fn conv_2d(node: &mut Node<'_>) -> Imported {
@@ -127,7 +139,12 @@ pub(super) fn conv_2d(node: &mut Node<'_>) -> Imported {
     let dilation = layout.spatial(node, "dilations")?;
     let (image, padding) = padded(node, layout, image, with_zeros)?;
     let weights = node.transposed(weights, &[3, 0, 1, 2])?;
-    let op = Conv2d { padding, stride, dilation, activation: Activation::None };
+    let op = Conv2d {
+        padding,
+        stride,
+        dilation,
+        activation: Activation::None,
+    };
     let result = node.add(op, &[image, weights])?;
     one(layout.leave(node, result)?)
 }
@@ -145,9 +162,17 @@ pub(super) fn depthwise_conv_2d(node: &mut Node<'_>) -> Imported {
         return Err(node.error("its weights are not of rank 4"));
     };
     let depth_multiplier = u32::try_from(multiplier).map_err(|_| node.error("its weights are too large"))?;
-    let outputs = channels.checked_mul(multiplier).ok_or_else(|| node.error("its weights are too large"))?;
+    let outputs = channels
+        .checked_mul(multiplier)
+        .ok_or_else(|| node.error("its weights are too large"))?;
     let weights = node.reshaped(weights, &[1, height, width, outputs])?;
-    let op = DepthwiseConv2d { padding, stride, dilation, depth_multiplier, activation: Activation::None };
+    let op = DepthwiseConv2d {
+        padding,
+        stride,
+        dilation,
+        depth_multiplier,
+        activation: Activation::None,
+    };
     let result = node.add(op, &[image, weights])?;
     one(layout.leave(node, result)?)
 }
@@ -162,7 +187,9 @@ pub(super) fn conv_2d_backprop_input(node: &mut Node<'_>) -> Imported {
     if layout.spatial::<2>(node, "dilations")? != [1, 1] {
         return Err(Stop::Foreign);
     }
-    let Some(padding) = node.attr_padding()? else { return Err(Stop::Foreign) };
+    let Some(padding) = node.attr_padding()? else {
+        return Err(Stop::Foreign);
+    };
     let sizes = match layout {
         Layout::ChannelsLast => sizes,
         Layout::ChannelsFirst => {
@@ -171,7 +198,11 @@ pub(super) fn conv_2d_backprop_input(node: &mut Node<'_>) -> Imported {
         }
     };
     let weights = node.transposed(weights, &[2, 0, 1, 3])?;
-    let op = TransposeConv { padding, stride, activation: Activation::None };
+    let op = TransposeConv {
+        padding,
+        stride,
+        activation: Activation::None,
+    };
     let result = node.add(op, &[sizes, weights, image])?;
     one(layout.leave(node, result)?)
 }
@@ -183,8 +214,15 @@ pub(super) fn conv_3d(node: &mut Node<'_>) -> Imported {
     let volume = layout.enter(node, volume)?;
     let stride = layout.spatial(node, "strides")?;
     let dilation = layout.spatial(node, "dilations")?;
-    let Some(padding) = node.attr_padding()? else { return Err(Stop::Foreign) };
-    let op = Conv3d { padding, stride, dilation, activation: Activation::None };
+    let Some(padding) = node.attr_padding()? else {
+        return Err(Stop::Foreign);
+    };
+    let op = Conv3d {
+        padding,
+        stride,
+        dilation,
+        activation: Activation::None,
+    };
     let result = node.add(op, &[volume, weights])?;
     one(layout.leave(node, result)?)
 }
@@ -196,7 +234,14 @@ pub(super) fn conv_3d_backprop_input(node: &mut Node<'_>) -> Imported {
     floats_only(node, volume)?;
     let stride = layout.spatial(node, "strides")?;
     let dilation = layout.spatial(node, "dilations")?;
-    let Some(padding) = node.attr_padding()? else { return Err(Stop::Foreign) };
-    let op = Conv3dTranspose { padding, stride, dilation, activation: Activation::None };
+    let Some(padding) = node.attr_padding()? else {
+        return Err(Stop::Foreign);
+    };
+    let op = Conv3dTranspose {
+        padding,
+        stride,
+        dilation,
+        activation: Activation::None,
+    };
     one(node.add(op, &[sizes, weights, volume])?)
 }

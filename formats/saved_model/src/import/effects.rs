@@ -88,7 +88,10 @@ fn assigns(op: &str) -> bool {
         || op.starts_with("ResourceApply")
         || op.starts_with("ResourceSparseApply")
         || op == "ResourceStridedSliceAssign"
-        || matches!(op, "ScatterUpdate" | "ScatterAdd" | "ScatterSub" | "ScatterNdUpdate" | "ApplyGradientDescent")
+        || matches!(
+            op,
+            "ScatterUpdate" | "ScatterAdd" | "ScatterSub" | "ScatterNdUpdate" | "ApplyGradientDescent"
+        )
 }
 
 /// The functions that a node names.
@@ -131,7 +134,11 @@ impl Importer {
                 for (function, first) in self.bodies_of(node) {
                     let inner = self.library.get(&function)?;
                     let count = inner.nodes.len();
-                    let entry = Entry::Call { caller: frame, node: index, first };
+                    let entry = Entry::Call {
+                        caller: frame,
+                        node: index,
+                        first,
+                    };
                     let inner = self.enter(inner, entry, self.frames[frame].prefix.clone(), self.depth_below(frame))?;
                     todo.push((inner, (0..count).collect()));
                 }
@@ -166,9 +173,11 @@ impl Importer {
         let named = |name: &str| function_attr(node, name).map(str::to_owned);
         match node.op.as_str() {
             "While" | "StatelessWhile" => named("cond").into_iter().chain(named("body")).map(|f| (f, 0)).collect(),
-            "If" | "StatelessIf" => {
-                named("then_branch").into_iter().chain(named("else_branch")).map(|f| (f, 1)).collect()
-            }
+            "If" | "StatelessIf" => named("then_branch")
+                .into_iter()
+                .chain(named("else_branch"))
+                .map(|f| (f, 1))
+                .collect(),
             "Case" | "StatelessCase" => functions_of(node).map(|f| (f.to_owned(), 1)).collect(),
             _ => Vec::new(),
         }

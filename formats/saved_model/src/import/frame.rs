@@ -86,13 +86,7 @@ pub(super) fn function_attr<'n>(node: &'n NodeDef, name: &str) -> Option<&'n str
 
 impl Importer {
     /// Adds a frame.
-    pub(super) fn enter(
-        &mut self,
-        body: Rc<Body>,
-        entry: Entry,
-        prefix: Rc<str>,
-        depth: u32,
-    ) -> Result<usize, Error> {
+    pub(super) fn enter(&mut self, body: Rc<Body>, entry: Entry, prefix: Rc<str>, depth: u32) -> Result<usize, Error> {
         if depth > MAX_DEPTH {
             return Err(Error::unsupported(body.shown(), format!("calls nested more than {MAX_DEPTH} deep")));
         }
@@ -100,7 +94,14 @@ impl Importer {
             return Err(Error::unsupported(body.shown(), format!("more than {MAX_FRAMES} function calls")));
         }
         let nodes = vec![NodeState::default(); body.nodes.len()];
-        self.frames.push(Frame { body, entry, prefix, depth, nodes, callees: BTreeMap::new() });
+        self.frames.push(Frame {
+            body,
+            entry,
+            prefix,
+            depth,
+            nodes,
+            callees: BTreeMap::new(),
+        });
         Ok(self.frames.len() - 1)
     }
 
@@ -135,7 +136,11 @@ impl Importer {
             ));
         }
         let prefix = self.prefix_below(frame, &def.name);
-        let entry = Entry::Call { caller: frame, node, first: 0 };
+        let entry = Entry::Call {
+            caller: frame,
+            node,
+            first: 0,
+        };
         let callee = self.enter(body, entry, prefix, self.depth_below(frame))?;
         self.frames[frame].callees.insert(node, callee);
         Ok(Some(callee))
@@ -157,7 +162,11 @@ impl Importer {
     pub(super) fn public_name(&self, frame: usize, node: usize) -> String {
         let frame = &self.frames[frame];
         let name = &frame.body.nodes[node].name;
-        if frame.prefix.is_empty() { name.clone() } else { format!("{}/{name}", frame.prefix) }
+        if frame.prefix.is_empty() {
+            name.clone()
+        } else {
+            format!("{}/{name}", frame.prefix)
+        }
     }
 
     /// What the input `text` of a node in `frame` stands for.
@@ -174,9 +183,9 @@ impl Importer {
                     frame = caller;
                     body = self.frames[frame].body.clone();
                     let def = &body.nodes[node];
-                    let text = data_inputs(def).nth(first + index).ok_or_else(|| {
-                        Error::graph(&def.name, format!("it has no input {}", first + index))
-                    })?;
+                    let text = data_inputs(def)
+                        .nth(first + index)
+                        .ok_or_else(|| Error::graph(&def.name, format!("it has no input {}", first + index)))?;
                     source = body.source(text, &self.library)?;
                 }
                 Source::Node { node, port } => {
@@ -184,9 +193,10 @@ impl Importer {
                         return Ok(Place::Node { frame, node, port });
                     };
                     let called = self.frames[callee].body.clone();
-                    let (_, text) = called.results.get(port).ok_or_else(|| {
-                        Error::graph(&body.nodes[node].name, format!("it has no output {port}"))
-                    })?;
+                    let (_, text) = called
+                        .results
+                        .get(port)
+                        .ok_or_else(|| Error::graph(&body.nodes[node].name, format!("it has no output {port}")))?;
                     frame = callee;
                     source = called.source(text, &self.library)?;
                     body = called;
@@ -213,7 +223,9 @@ impl Importer {
                 ("IdentityN", Place::Node { port, .. }) => port,
                 _ => return Ok(place),
             };
-            let Some(text) = data_inputs(def).nth(input) else { return Ok(place) };
+            let Some(text) = data_inputs(def).nth(input) else {
+                return Ok(place);
+            };
             place = self.resolve(frame, text)?;
         }
         Err(Error::graph("a chain of identities", "it depends on itself"))

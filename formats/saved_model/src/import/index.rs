@@ -1,11 +1,9 @@
 //! Operations that pick elements by position.
 
-use planish_core::graph::Value;
-use planish_core::op::{
-    Add, Gather, GatherNd, Greater, Range, ScatterNd, SelectV2, Shape, Slice, StridedSlice, Sub,
-};
 use planish_core::attr::Activation;
+use planish_core::graph::Value;
 use planish_core::op::Fill;
+use planish_core::op::{Add, Gather, GatherNd, Greater, Range, ScatterNd, SelectV2, Shape, Slice, StridedSlice, Sub};
 use planish_core::types::DType;
 
 use super::node::{Node, one};
@@ -60,7 +58,13 @@ fn batch_dims(node: &Node<'_>) -> Result<i32, Stop> {
 pub(super) fn resource_gather(node: &mut Node<'_>) -> Imported {
     let batch_dims = batch_dims(node)?;
     let (table, indices) = (node.value(0)?, indices(node, 1)?);
-    one(node.add(Gather { axis: batch_dims, batch_dims }, &[table, indices])?)
+    one(node.add(
+        Gather {
+            axis: batch_dims,
+            batch_dims,
+        },
+        &[table, indices],
+    )?)
 }
 
 pub(super) fn gather_nd(node: &mut Node<'_>) -> Imported {
@@ -83,12 +87,24 @@ fn scattered(node: &mut Node<'_>) -> Result<(Value, Value), Stop> {
 
 pub(super) fn tensor_scatter_add(node: &mut Node<'_>) -> Imported {
     let (x, sum) = scattered(node)?;
-    one(node.add(Add { activation: Activation::None, pot_scale_int16: true }, &[x, sum])?)
+    one(node.add(
+        Add {
+            activation: Activation::None,
+            pot_scale_int16: true,
+        },
+        &[x, sum],
+    )?)
 }
 
 pub(super) fn tensor_scatter_sub(node: &mut Node<'_>) -> Imported {
     let (x, sum) = scattered(node)?;
-    one(node.add(Sub { activation: Activation::None, pot_scale_int16: true }, &[x, sum])?)
+    one(node.add(
+        Sub {
+            activation: Activation::None,
+            pot_scale_int16: true,
+        },
+        &[x, sum],
+    )?)
 }
 
 /// Where an index tuple points, the update; elsewhere what was there.
@@ -116,7 +132,12 @@ pub(super) fn invert_permutation(node: &mut Node<'_>) -> Imported {
         }
         return one(node.add_ints(&inverse));
     }
-    let count = node.shape(x).dim(0).known().and_then(|n| i32::try_from(n).ok()).ok_or(Stop::Foreign)?;
+    let count = node
+        .shape(x)
+        .dim(0)
+        .known()
+        .and_then(|n| i32::try_from(n).ok())
+        .ok_or(Stop::Foreign)?;
     let indices = node.reshaped(x, &[count as usize, 1])?;
     let (start, limit, step) = (node.add_int(0), node.add_int(count), node.add_int(1));
     let numbers = node.add(Range {}, &[start, limit, step])?;

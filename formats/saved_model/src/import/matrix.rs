@@ -22,7 +22,11 @@ fn product(node: &mut Node<'_>, a: Value, b: Value, transpose_a: bool, transpose
     }
     let weights = node.constant(b).is_some() && node.rank(b) == Some(2);
     if !weights || node.rank(a).is_some_and(|r| r != 2) {
-        let op = BatchMatmul { adj_x: transpose_a, adj_y: transpose_b, asymmetric_quantize_inputs: false };
+        let op = BatchMatmul {
+            adj_x: transpose_a,
+            adj_y: transpose_b,
+            asymmetric_quantize_inputs: false,
+        };
         return one(node.add(op, &[a, b])?);
     }
     let a = if transpose_a { node.transposed(a, &[1, 0])? } else { a };
@@ -45,7 +49,14 @@ pub(super) fn batch_mat_mul(node: &mut Node<'_>) -> Imported {
     if node.rank(x) == Some(2) && node.rank(y) == Some(2) {
         return product(node, x, y, adj_x, adj_y);
     }
-    one(node.add(BatchMatmul { adj_x, adj_y, asymmetric_quantize_inputs: false }, &[x, y])?)
+    one(node.add(
+        BatchMatmul {
+            adj_x,
+            adj_y,
+            asymmetric_quantize_inputs: false,
+        },
+        &[x, y],
+    )?)
 }
 
 pub(super) fn einsum(node: &mut Node<'_>) -> Imported {

@@ -3,9 +3,9 @@
 use planish_core::attr::{Activation, MirrorMode};
 use planish_core::graph::Value;
 use planish_core::op::{
-    BatchToSpaceNd, BroadcastArgs, BroadcastTo, Concatenation, DepthToSpace, ExpandDims, Fill, MirrorPad, Pack, Pad, PadV2, Range,
-    Rank, ReduceProd, Reshape, ReverseSequence, ReverseV2, Shape, SpaceToBatchNd, SpaceToDepth, Split, SplitV, Squeeze,
-    StridedSlice, Tile, Transpose, Unpack,
+    BatchToSpaceNd, BroadcastArgs, BroadcastTo, Concatenation, DepthToSpace, ExpandDims, Fill, MirrorPad, Pack, Pad, PadV2, Range, Rank,
+    ReduceProd, Reshape, ReverseSequence, ReverseV2, Shape, SpaceToBatchNd, SpaceToDepth, Split, SplitV, Squeeze, StridedSlice, Tile,
+    Transpose, Unpack,
 };
 use planish_core::tensor::Tensor;
 use planish_core::types::DType;
@@ -20,7 +20,11 @@ pub(super) fn reshape(node: &mut Node<'_>) -> Imported {
 }
 
 pub(super) fn squeeze(node: &mut Node<'_>) -> Imported {
-    let name = if node.attr("squeeze_dims").is_some() { "squeeze_dims" } else { "axis" };
+    let name = if node.attr("squeeze_dims").is_some() {
+        "squeeze_dims"
+    } else {
+        "axis"
+    };
     let axes: Vec<i32> = node.attr_ints(name).iter().map(|&a| a.clamp(-64, 64) as i32).collect();
     node.unary(Squeeze { axes })
 }
@@ -43,7 +47,12 @@ pub(super) fn shape(node: &mut Node<'_>) -> Imported {
 pub(super) fn shape_n(node: &mut Node<'_>) -> Imported {
     let dtype = node.attr_dtype("out_type", DType::I32)?;
     let inputs = node.values(0..node.input_count())?;
-    many(inputs.into_iter().map(|x| node.add(Shape { dtype }, &[x])).collect::<Result<_, _>>()?)
+    many(
+        inputs
+            .into_iter()
+            .map(|x| node.add(Shape { dtype }, &[x]))
+            .collect::<Result<_, _>>()?,
+    )
 }
 
 /// The number of elements.
@@ -51,7 +60,11 @@ pub(super) fn size(node: &mut Node<'_>) -> Imported {
     let dtype = node.attr_dtype("out_type", DType::I32)?;
     let x = node.value(0)?;
     if let Some(count) = node.shape(x).elements() {
-        let tensor = if dtype == DType::I64 { Tensor::scalar(count as i64) } else { Tensor::scalar(count as i32) };
+        let tensor = if dtype == DType::I64 {
+            Tensor::scalar(count as i64)
+        } else {
+            Tensor::scalar(count as i32)
+        };
         return one(node.add_const(tensor));
     }
     let shape = node.add(Shape { dtype }, &[x])?;
@@ -80,9 +93,14 @@ pub(super) fn range(node: &mut Node<'_>) -> Imported {
 /// Computed here, since everything is constant wherever it is used.
 pub(super) fn lin_space(node: &mut Node<'_>) -> Imported {
     let (start, stop, count) = (node.float(0)?, node.float(1)?, node.int(2)?);
-    let count = usize::try_from(count).ok().filter(|n| (1..1 << 24).contains(n)).ok_or(Stop::Foreign)?;
+    let count = usize::try_from(count)
+        .ok()
+        .filter(|n| (1..1 << 24).contains(n))
+        .ok_or(Stop::Foreign)?;
     let step = if count > 1 { (stop - start) / (count - 1) as f32 } else { 0.0 };
-    let values = (0..count).map(|i| if i > 0 && i + 1 == count { stop } else { start + step * i as f32 }).collect();
+    let values = (0..count)
+        .map(|i| if i > 0 && i + 1 == count { stop } else { start + step * i as f32 })
+        .collect();
     one(node.add_const(Tensor::from_vec(&[count], values)))
 }
 
@@ -118,7 +136,13 @@ fn concat(node: &mut Node<'_>, inputs: std::ops::Range<usize>, axis: usize) -> I
     match inputs[..] {
         [] => Err(node.error("it has no inputs")),
         [only] => one(only),
-        _ => one(node.add(Concatenation { axis, activation: Activation::None }, &inputs)?),
+        _ => one(node.add(
+            Concatenation {
+                axis,
+                activation: Activation::None,
+            },
+            &inputs,
+        )?),
     }
 }
 
@@ -268,20 +292,19 @@ pub(super) fn roll(node: &mut Node<'_>) -> Imported {
         let cut = i32::try_from(-shift).map_err(|_| node.error("its shift is too large"))?;
         let end = part(node, x, axis, rank, Some(cut), None)?;
         let start = part(node, x, axis, rank, None, Some(cut))?;
-        x = node.add(Concatenation { axis: axis as i32, activation: Activation::None }, &[end, start])?;
+        x = node.add(
+            Concatenation {
+                axis: axis as i32,
+                activation: Activation::None,
+            },
+            &[end, start],
+        )?;
     }
     one(x)
 }
 
 /// The elements of one axis from `begin` to `end`, all of them in the others.
-pub(super) fn part(
-    node: &mut Node<'_>,
-    x: Value,
-    axis: usize,
-    rank: usize,
-    begin: Option<i32>,
-    end: Option<i32>,
-) -> Result<Value, Stop> {
+pub(super) fn part(node: &mut Node<'_>, x: Value, axis: usize, rank: usize, begin: Option<i32>, end: Option<i32>) -> Result<Value, Stop> {
     let mut begins = vec![0; rank];
     let mut ends = vec![0; rank];
     let all = (1i32 << rank) - 1;

@@ -37,7 +37,15 @@ impl<'i> Node<'i> {
         let inputs = importer.inputs(frame, index)?;
         let name = importer.public_name(frame, index);
         let body = importer.frames[frame].body.clone();
-        Ok(Self { importer, frame, index, body, inputs, name, created: Vec::new() })
+        Ok(Self {
+            importer,
+            frame,
+            index,
+            body,
+            inputs,
+            name,
+            created: Vec::new(),
+        })
     }
 
     pub(super) fn def(&self) -> &NodeDef {
@@ -66,7 +74,10 @@ impl<'i> Node<'i> {
 
     /// What an input stands for.
     pub(super) fn bound(&mut self, input: usize) -> Result<Bound, Stop> {
-        let place = *self.inputs.get(input).ok_or_else(|| self.error(format!("it has no input {input}")))?;
+        let place = *self
+            .inputs
+            .get(input)
+            .ok_or_else(|| self.error(format!("it has no input {input}")))?;
         Ok(self.importer.bound(place)?)
     }
 
@@ -117,7 +128,8 @@ impl<'i> Node<'i> {
 
     /// The integers of a value that is constant or follows from shapes.
     fn known_ints(&self, value: Value) -> Option<Vec<i64>> {
-        self.constant_ints(value).or_else(|| known_ints(self.importer.graph.value(value))?.into_iter().collect())
+        self.constant_ints(value)
+            .or_else(|| known_ints(self.importer.graph.value(value))?.into_iter().collect())
     }
 
     /// The integers of an input that has to be constant.
@@ -253,7 +265,11 @@ impl<'i> Node<'i> {
 
     /// Another element type, if it is not that already.
     pub(super) fn cast(&mut self, value: Value, dtype: DType) -> Result<Value, Stop> {
-        if self.dtype(value) == dtype { Ok(value) } else { self.add(Cast { dtype }, &[value]) }
+        if self.dtype(value) == dtype {
+            Ok(value)
+        } else {
+            self.add(Cast { dtype }, &[value])
+        }
     }
 
     /// Transposed: a constant is seen in another order, anything else moved when the model runs.
@@ -282,8 +298,10 @@ impl<'i> Node<'i> {
 
     /// Gives what was added for this node the node's name.
     pub(super) fn name_results(&mut self, outputs: &[Bound]) {
-        let results: Vec<Value> =
-            outputs.iter().filter_map(|b| if let Bound::Value(v) = b { Some(*v) } else { None }).collect();
+        let results: Vec<Value> = outputs
+            .iter()
+            .filter_map(|b| if let Bound::Value(v) = b { Some(*v) } else { None })
+            .collect();
         let name: Arc<str> = self.name.as_str().into();
         for &op in &self.created {
             let kind = self.importer.graph.op(op).name();
@@ -307,7 +325,10 @@ impl<'i> Node<'i> {
 
     /// Takes over what the graph declares about a result beyond what follows from the operands.
     fn refine(&mut self, port: usize, value: Value) {
-        let Some(Attr::List(list)) = self.body.nodes[self.index].attrs.get("_output_shapes").and_then(|a| a.value.as_ref())
+        let Some(Attr::List(list)) = self.body.nodes[self.index]
+            .attrs
+            .get("_output_shapes")
+            .and_then(|a| a.value.as_ref())
         else {
             return;
         };
@@ -352,18 +373,29 @@ impl<'i> Node<'i> {
     /// The declared types of an unknown operation's outputs: as many as other nodes read.
     fn foreign_types(&self) -> Vec<Type> {
         let def = self.def();
-        let listed = ["Tout", "out_types", "output_types", "dtypes", "Tdense"]
-            .iter()
-            .find_map(|name| match def.attrs.get(*name)?.value.as_ref()? {
+        let listed = ["Tout", "out_types", "output_types", "dtypes", "Tdense"].iter().find_map(|name| {
+            match def.attrs.get(*name)?.value.as_ref()? {
                 Attr::List(list) if !list.types.is_empty() => Some(list.types.clone()),
                 _ => None,
-            });
-        let single = ["dtype", "Tout", "out_type", "output_type", "DstT", "Tcomplex", "Treal", "T", "element_dtype", "Tparams"]
-            .iter()
-            .find_map(|name| match def.attrs.get(*name)?.value.as_ref()? {
-                Attr::Type(code) => crate::dtype::from_code(*code),
-                _ => None,
-            });
+            }
+        });
+        let single = [
+            "dtype",
+            "Tout",
+            "out_type",
+            "output_type",
+            "DstT",
+            "Tcomplex",
+            "Treal",
+            "T",
+            "element_dtype",
+            "Tparams",
+        ]
+        .iter()
+        .find_map(|name| match def.attrs.get(*name)?.value.as_ref()? {
+            Attr::Type(code) => crate::dtype::from_code(*code),
+            _ => None,
+        });
         let shapes = match def.attrs.get("_output_shapes").and_then(|a| a.value.as_ref()) {
             Some(Attr::List(list)) => list.shapes.clone(),
             _ => Vec::new(),
@@ -371,7 +403,9 @@ impl<'i> Node<'i> {
         let count = self.highest_port().max(shapes.len()).max(listed.as_ref().map_or(1, Vec::len));
         (0..count)
             .map(|port| {
-                let dtype = fixed_dtype(&def.op).or_else(|| listed.as_ref().and_then(|l| crate::dtype::from_code(*l.get(port)?))).or(single);
+                let dtype = fixed_dtype(&def.op)
+                    .or_else(|| listed.as_ref().and_then(|l| crate::dtype::from_code(*l.get(port)?)))
+                    .or(single);
                 let shape = shapes.get(port).map_or(Shape::unranked(), |s| contents::shape(Some(s)));
                 Type::new(computed(dtype.unwrap_or(DType::F32)), shape)
             })
@@ -381,7 +415,12 @@ impl<'i> Node<'i> {
     /// One more than the highest output of this node that its body reads.
     fn highest_port(&self) -> usize {
         let name = self.def().name.as_str();
-        let readers = self.body.nodes.iter().flat_map(|n| n.inputs.iter()).chain(self.body.results.iter().map(|r| &r.1));
+        let readers = self
+            .body
+            .nodes
+            .iter()
+            .flat_map(|n| n.inputs.iter())
+            .chain(self.body.results.iter().map(|r| &r.1));
         let mut highest = 0;
         for text in readers {
             if text.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
@@ -399,8 +438,8 @@ fn fixed_dtype(op: &str) -> Option<DType> {
     match op {
         _ if op.starts_with("StringToHashBucket") => Some(DType::I64),
         "StringLength" | "UnicodeScript" => Some(DType::I32),
-        "RegexReplace" | "StaticRegexReplace" | "StringJoin" | "StringLower" | "StringUpper" | "StringStrip" | "Substr"
-        | "AsString" | "ReduceJoin" | "DecodeBase64" | "EncodeBase64" | "ReadFile" => Some(DType::String),
+        "RegexReplace" | "StaticRegexReplace" | "StringJoin" | "StringLower" | "StringUpper" | "StringStrip" | "Substr" | "AsString"
+        | "ReduceJoin" | "DecodeBase64" | "EncodeBase64" | "ReadFile" => Some(DType::String),
         "RegexFullMatch" | "StaticRegexFullMatch" => Some(DType::Bool),
         "DecodeJpeg" | "DecodePng" | "DecodeImage" => Some(DType::U8),
         _ => None,
@@ -419,12 +458,7 @@ impl Importer {
     }
 
     /// Another view of a constant, the same one for the same `key`.
-    fn rearranged(
-        &mut self,
-        value: Value,
-        key: &[usize],
-        view: impl FnOnce(&Tensor) -> Option<Tensor>,
-    ) -> Option<Value> {
+    fn rearranged(&mut self, value: Value, key: &[usize], view: impl FnOnce(&Tensor) -> Option<Tensor>) -> Option<Value> {
         if let Some(&found) = self.rearranged.get(&(value, key.to_vec())) {
             return Some(found);
         }

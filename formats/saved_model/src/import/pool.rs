@@ -9,11 +9,27 @@ use super::node::{Node, one};
 use super::{Imported, Stop};
 
 pub(super) fn max_pool(node: &mut Node<'_>) -> Imported {
-    pool(node, |filter, stride, padding| MaxPool2d { filter, stride, padding, activation: Activation::None }.into())
+    pool(node, |filter, stride, padding| {
+        MaxPool2d {
+            filter,
+            stride,
+            padding,
+            activation: Activation::None,
+        }
+        .into()
+    })
 }
 
 pub(super) fn avg_pool(node: &mut Node<'_>) -> Imported {
-    pool(node, |filter, stride, padding| AveragePool2d { filter, stride, padding, activation: Activation::None }.into())
+    pool(node, |filter, stride, padding| {
+        AveragePool2d {
+            filter,
+            stride,
+            padding,
+            activation: Activation::None,
+        }
+        .into()
+    })
 }
 
 fn pool(node: &mut Node<'_>, op: fn([u32; 2], [u32; 2], Padding) -> Op) -> Imported {
@@ -36,26 +52,51 @@ fn pool(node: &mut Node<'_>, op: fn([u32; 2], [u32; 2], Padding) -> Op) -> Impor
 
 /// Window and stride are operands here.
 pub(super) fn max_pool_v2(node: &mut Node<'_>) -> Imported {
-    let Layout::ChannelsLast = Layout::of(node)? else { return Err(Stop::Foreign) };
+    let Layout::ChannelsLast = Layout::of(node)? else {
+        return Err(Stop::Foreign);
+    };
     let image = node.value(0)?;
     let (filter, stride) = (node.ints(1)?, node.ints(2)?);
     let spatial = |numbers: &[i64]| match numbers {
         [1, h, w, 1] => Some([u32::try_from(*h).ok()?, u32::try_from(*w).ok()?]),
         _ => None,
     };
-    let (Some(filter), Some(stride)) = (spatial(&filter), spatial(&stride)) else { return Err(Stop::Foreign) };
-    let Some(padding) = node.attr_padding()? else { return Err(Stop::Foreign) };
-    let op = MaxPool2d { filter, stride, padding, activation: Activation::None };
+    let (Some(filter), Some(stride)) = (spatial(&filter), spatial(&stride)) else {
+        return Err(Stop::Foreign);
+    };
+    let Some(padding) = node.attr_padding()? else {
+        return Err(Stop::Foreign);
+    };
+    let op = MaxPool2d {
+        filter,
+        stride,
+        padding,
+        activation: Activation::None,
+    };
     one(node.add(op, &[image])?)
 }
 
 pub(super) fn max_pool_3d(node: &mut Node<'_>) -> Imported {
-    volume_pool(node, |filter, stride, padding| MaxPool2d { filter, stride, padding, activation: Activation::None }.into())
+    volume_pool(node, |filter, stride, padding| {
+        MaxPool2d {
+            filter,
+            stride,
+            padding,
+            activation: Activation::None,
+        }
+        .into()
+    })
 }
 
 pub(super) fn avg_pool_3d(node: &mut Node<'_>) -> Imported {
     volume_pool(node, |filter, stride, padding| {
-        AveragePool2d { filter, stride, padding, activation: Activation::None }.into()
+        AveragePool2d {
+            filter,
+            stride,
+            padding,
+            activation: Activation::None,
+        }
+        .into()
     })
 }
 
@@ -71,7 +112,9 @@ fn volume_pool(node: &mut Node<'_>, op: fn([u32; 2], [u32; 2], Padding) -> Op) -
     let volume = layout.enter(node, volume)?;
     let filter: [u32; 3] = layout.spatial(node, "ksize")?;
     let stride: [u32; 3] = layout.spatial(node, "strides")?;
-    let Some(padding) = node.attr_padding()? else { return Err(Stop::Foreign) };
+    let Some(padding) = node.attr_padding()? else {
+        return Err(Stop::Foreign);
+    };
     let dims = node.shape(volume).clone();
     let known = |axis: usize| dims.dim(axis).known().and_then(|d| i32::try_from(d).ok()).ok_or(Stop::Foreign);
     let (depth, height, width, channels) = (known(1)?, known(2)?, known(3)?, known(4)?);
@@ -82,11 +125,19 @@ fn volume_pool(node: &mut Node<'_>, op: fn([u32; 2], [u32; 2], Padding) -> Op) -
     let after = node.shape(pooled).clone();
     let extent = |axis: usize| after.dim(axis).known().and_then(|d| i32::try_from(d).ok()).ok_or(Stop::Foreign);
     let (height, width) = (extent(1)?, extent(2)?);
-    let area = height.checked_mul(width).and_then(|a| a.checked_mul(channels)).ok_or(Stop::Foreign)?;
+    let area = height
+        .checked_mul(width)
+        .and_then(|a| a.checked_mul(channels))
+        .ok_or(Stop::Foreign)?;
     let flat = node.add_ints(&[-1, depth, 1, area]);
     let columns = node.add(Reshape {}, &[pooled, flat])?;
     let pooled = node.add(op([filter[0], 1], [stride[0], 1], padding), &[columns])?;
-    let depth = node.shape(pooled).dim(1).known().and_then(|d| i32::try_from(d).ok()).ok_or(Stop::Foreign)?;
+    let depth = node
+        .shape(pooled)
+        .dim(1)
+        .known()
+        .and_then(|d| i32::try_from(d).ok())
+        .ok_or(Stop::Foreign)?;
     let shape = node.add_ints(&[-1, depth, height, width, channels]);
     let result = node.add(Reshape {}, &[pooled, shape])?;
     one(layout.leave(node, result)?)

@@ -10,21 +10,34 @@ use super::{Imported, Stop};
 
 fn bits(node: &Node<'_>) -> Result<(i32, bool), Stop> {
     let bits = i32::try_from(node.attr_int("num_bits", 8)).ok().filter(|b| (2..=16).contains(b));
-    Ok((bits.ok_or_else(|| node.error("its number of bits is impossible"))?, node.attr_bool("narrow_range")))
+    Ok((
+        bits.ok_or_else(|| node.error("its number of bits is impossible"))?,
+        node.attr_bool("narrow_range"),
+    ))
 }
 
 /// The range is given by attributes.
 pub(super) fn with_args(node: &mut Node<'_>) -> Imported {
     let (num_bits, narrow_range) = bits(node)?;
     let (min, max) = (node.attr_float("min", -6.0), node.attr_float("max", 6.0));
-    node.unary(FakeQuant { min, max, num_bits, narrow_range })
+    node.unary(FakeQuant {
+        min,
+        max,
+        num_bits,
+        narrow_range,
+    })
 }
 
 /// The range is given by variables that training has set.
 pub(super) fn with_vars(node: &mut Node<'_>) -> Imported {
     let (num_bits, narrow_range) = bits(node)?;
     match (node.float(1), node.float(2)) {
-        (Ok(min), Ok(max)) => node.unary(FakeQuant { min, max, num_bits, narrow_range }),
+        (Ok(min), Ok(max)) => node.unary(FakeQuant {
+            min,
+            max,
+            num_bits,
+            narrow_range,
+        }),
         _ => per_channel(node),
     }
 }
@@ -72,7 +85,11 @@ pub(super) fn quantize_and_dequantize(node: &mut Node<'_>) -> Imported {
     if !node.attr_bool("range_given") || node.attr_int("axis", -1) != -1 {
         return Err(Stop::Foreign);
     }
-    let bits = if node.input_count() > 3 { node.int(3)? } else { node.attr_int("num_bits", 8) };
+    let bits = if node.input_count() > 3 {
+        node.int(3)?
+    } else {
+        node.attr_int("num_bits", 8)
+    };
     if !(2..=24).contains(&bits) {
         return Err(node.error(format!("it has {bits} bits")));
     }
@@ -85,7 +102,10 @@ pub(super) fn quantize_and_dequantize(node: &mut Node<'_>) -> Imported {
     };
     let side = |level: f32, bound: f32| if level * bound > 0.0 { level / bound } else { f32::MAX };
     let levels = side(lowest, min).min(side(highest, max));
-    let (low, high) = (node.number(f64::from(lowest / levels), x)?, node.number(f64::from(highest / levels), x)?);
+    let (low, high) = (
+        node.number(f64::from(lowest / levels), x)?,
+        node.number(f64::from(highest / levels), x)?,
+    );
     let clamped = clamp(node, x, low, high)?;
     let scaled = times(node, clamped, f64::from(levels))?;
     let rounded = if node.attr_text("round_mode", "HALF_TO_EVEN") == "HALF_UP" {

@@ -22,7 +22,11 @@ fn over_axes(node: &mut Node<'_>, x: Value, op: fn(bool) -> Op) -> Result<Value,
     if node.constant(axes).is_some_and(|t| t.elements() == 0) {
         return Ok(x);
     }
-    let axes = if node.rank(axes) == Some(0) { node.reshaped(axes, &[1])? } else { axes };
+    let axes = if node.rank(axes) == Some(0) {
+        node.reshaped(axes, &[1])?
+    } else {
+        axes
+    };
     node.add(op(keep_dims), &[x, axes])
 }
 
@@ -79,7 +83,10 @@ fn arg(node: &mut Node<'_>, op: impl Into<Op>) -> Imported {
 
 pub(super) fn cumsum(node: &mut Node<'_>) -> Imported {
     let (x, axis) = (node.value(0)?, node.index_input(1)?);
-    let op = Cumsum { exclusive: node.attr_bool("exclusive"), reverse: node.attr_bool("reverse") };
+    let op = Cumsum {
+        exclusive: node.attr_bool("exclusive"),
+        reverse: node.attr_bool("reverse"),
+    };
     one(node.add(op, &[x, axis])?)
 }
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use planish_core::attr::Activation;
 use planish_core::graph::{OpId, Value, ValueInfo};
 use planish_core::op::{Add, AssignVariable, ReadVariable, Sub, VarHandle};
-use planish_core::attr::Activation;
 use planish_core::tensor::Tensor;
 use planish_core::types::{DType, Shape, Type};
 
@@ -34,8 +34,16 @@ impl Importer {
         let def = &self.frames[frame].body.nodes[index];
         let found = self.known.iter().position(|v| v.object.is_none() && v.def.name == def.name);
         found.unwrap_or_else(|| {
-            let name = text_attr(def, "shared_name").filter(|n| !n.is_empty()).unwrap_or(&def.name).to_owned();
-            self.known.push(Variable { name, def: def.clone(), object: None, value: None });
+            let name = text_attr(def, "shared_name")
+                .filter(|n| !n.is_empty())
+                .unwrap_or(&def.name)
+                .to_owned();
+            self.known.push(Variable {
+                name,
+                def: def.clone(),
+                object: None,
+                value: None,
+            });
             self.known.len() - 1
         })
     }
@@ -45,8 +53,14 @@ impl Importer {
         if let Some(found) = self.known.iter().position(|v| v.object == Some(id)) {
             return Some(found);
         }
-        let Some(SavedKind::Variable(saved)) = &self.variables.objects.object(id)?.kind else { return None };
-        let mut def = NodeDef { name: saved.name.clone(), op: "VarHandleOp".to_owned(), ..NodeDef::default() };
+        let Some(SavedKind::Variable(saved)) = &self.variables.objects.object(id)?.kind else {
+            return None;
+        };
+        let mut def = NodeDef {
+            name: saved.name.clone(),
+            op: "VarHandleOp".to_owned(),
+            ..NodeDef::default()
+        };
         let mut set = |name: &str, value| {
             def.attrs.insert(name.to_owned(), crate::proto::AttrValue { value: Some(value) });
         };
@@ -54,7 +68,12 @@ impl Importer {
         if let Some(shape) = &saved.shape {
             set("shape", Attr::Shape(shape.clone()));
         }
-        self.known.push(Variable { name: saved.name.clone(), def, object: Some(id), value: None });
+        self.known.push(Variable {
+            name: saved.name.clone(),
+            def,
+            object: Some(id),
+            value: None,
+        });
         Some(self.known.len() - 1)
     }
 
@@ -76,7 +95,11 @@ impl Importer {
             let ty = self.variable_type(variable)?;
             let handle = self.variable_handle(variable);
             let name: Arc<str> = self.known[variable].name.as_str().into();
-            let info = ValueInfo { ty, name: Some(name), range: None };
+            let info = ValueInfo {
+                ty,
+                name: Some(name),
+                range: None,
+            };
             let op = self.graph.add_declared(ReadVariable {}, &[Some(handle)], vec![info]);
             self.effects.read(&mut self.graph, variable, op);
             return Ok(Value { op, port: 0 });
@@ -103,7 +126,10 @@ impl Importer {
             _ => Shape::unranked(),
         };
         let Some(dtype) = dtype else {
-            return Err(Error::variable(&self.known[variable].name, "its handle does not say which type it has"));
+            return Err(Error::variable(
+                &self.known[variable].name,
+                "its handle does not say which type it has",
+            ));
         };
         let mut ty = Type::new(computed(dtype), shape);
         if ty.shape.known().is_none()
@@ -123,7 +149,10 @@ impl Importer {
         let shared_name = self.known[variable].name.clone();
         let ty = Type::new(DType::Resource, Shape::scalar());
         let info = ValueInfo::named(ty, &shared_name);
-        let op = VarHandle { container: String::new(), shared_name };
+        let op = VarHandle {
+            container: String::new(),
+            shared_name,
+        };
         let op = self.graph.add_declared(op, &[], vec![info]);
         let handle = Value { op, port: 0 };
         self.handles.insert(variable, handle);
@@ -165,7 +194,13 @@ pub(super) fn assign(node: &mut Node<'_>) -> Imported {
 pub(super) fn assign_add(node: &mut Node<'_>) -> Imported {
     let variable = target(node)?;
     let (old, change) = (node.value(0)?, node.value(1)?);
-    let new = node.add(Add { activation: Activation::None, pot_scale_int16: true }, &[old, change])?;
+    let new = node.add(
+        Add {
+            activation: Activation::None,
+            pot_scale_int16: true,
+        },
+        &[old, change],
+    )?;
     write(node, variable, new);
     Ok(vec![Bound::Variable(variable)])
 }
@@ -173,7 +208,13 @@ pub(super) fn assign_add(node: &mut Node<'_>) -> Imported {
 pub(super) fn assign_sub(node: &mut Node<'_>) -> Imported {
     let variable = target(node)?;
     let (old, change) = (node.value(0)?, node.value(1)?);
-    let new = node.add(Sub { activation: Activation::None, pot_scale_int16: true }, &[old, change])?;
+    let new = node.add(
+        Sub {
+            activation: Activation::None,
+            pot_scale_int16: true,
+        },
+        &[old, change],
+    )?;
     write(node, variable, new);
     Ok(vec![Bound::Variable(variable)])
 }

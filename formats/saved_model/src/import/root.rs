@@ -55,7 +55,12 @@ impl Importer {
             Root::Function(name) => self.library.get(name)?.results.iter().map(|(n, _)| n.clone()).collect(),
         };
         let graph = self.model.add_graph(graph);
-        self.model.signatures.push(Signature { name, graph, inputs: inputs.clone(), outputs });
+        self.model.signatures.push(Signature {
+            name,
+            graph,
+            inputs: inputs.clone(),
+            outputs,
+        });
         Ok(inputs)
     }
 
@@ -69,7 +74,10 @@ impl Importer {
                 Bound::Value(value) => value,
                 Bound::Variable(variable) => self.read_variable(variable)?,
                 Bound::Table(_) | Bound::Nothing => {
-                    return Err(Error::unsupported(&output.name, "an output that is not a tensor; choose another signature"));
+                    return Err(Error::unsupported(
+                        &output.name,
+                        "an output that is not a tensor; choose another signature",
+                    ));
                 }
             };
             results.push(self.as_declared(value, output));
@@ -81,7 +89,10 @@ impl Importer {
             for op in self.graph.ids() {
                 use OpKind::{AssignVariable, Call, HashtableFind, HashtableSize, If, ReadVariable, While};
                 let kind = self.graph.op(op).kind();
-                if matches!(kind, ReadVariable | AssignVariable | HashtableFind | HashtableSize | If | While | Call) {
+                if matches!(
+                    kind,
+                    ReadVariable | AssignVariable | HashtableFind | HashtableSize | If | While | Call
+                ) {
                     self.graph.add_after(first, op);
                 }
             }
@@ -151,7 +162,11 @@ impl Importer {
         let mut outputs = Vec::new();
         for (output, info) in &def.outputs {
             let place = self.resolve(top, &info.name)?;
-            outputs.push(Output { name: output.clone(), place, dtype: dtype::from_code(info.dtype) });
+            outputs.push(Output {
+                name: output.clone(),
+                place,
+                dtype: dtype::from_code(info.dtype),
+            });
         }
         let mut effects = Vec::new();
         if self.effects.tracked() {
@@ -180,8 +195,7 @@ impl Importer {
         let Source::Node { node, port } = body.source(&info.name, &self.library)? else {
             unreachable!("the top graph has no arguments");
         };
-        let mut ty = contents::declared(info)
-            .ok_or_else(|| Error::graph(&place, format!("its element type {} is unknown", info.dtype)))?;
+        let mut ty = contents::declared(info).ok_or_else(|| Error::graph(&place, format!("its element type {} is unknown", info.dtype)))?;
         let declared = match body.nodes[node].attrs.get("shape").and_then(|a| a.value.as_ref()) {
             // Before TensorFlow 1.5 a placeholder of any rank was written like a scalar.
             Some(Attr::Shape(shape)) if !shape.dims.is_empty() => contents::shape(Some(shape)),
@@ -217,7 +231,10 @@ impl Importer {
                 .clone()
                 .ok_or_else(|| Error::graph(name, format!("the type of its argument {} is unknown", port.name)))?;
             if matches!(ty.dtype, DType::Resource | DType::Variant) {
-                return Err(Error::unsupported(name, format!("the argument {}, which is not a tensor", port.name)));
+                return Err(Error::unsupported(
+                    name,
+                    format!("the argument {}, which is not a tensor", port.name),
+                ));
             }
             let mut unique = port.name.clone();
             while inputs.contains(&unique) {
@@ -236,7 +253,11 @@ impl Importer {
         let mut outputs = Vec::new();
         for (output, source) in &body.results {
             let place = self.resolve(frame, source)?;
-            outputs.push(Output { name: output.clone(), place, dtype: None });
+            outputs.push(Output {
+                name: output.clone(),
+                place,
+                dtype: None,
+            });
         }
         let mut effects = Vec::new();
         if self.effects.tracked() {
@@ -266,7 +287,9 @@ impl Importer {
 
     /// A table or asset is created by a function of its own; the handle stands in that function.
     fn captured_handle(&mut self, top: usize, object: usize, _function: &str) -> Option<Arg> {
-        let Some(SavedKind::Asset(asset)) = self.variables.objects.object(object)?.kind.clone() else { return None };
+        let Some(SavedKind::Asset(asset)) = self.variables.objects.object(object)?.kind.clone() else {
+            return None;
+        };
         let file = self.assets.get(usize::try_from(asset.file).ok()?)?;
         let name = file.tensor_info.as_ref()?.name.clone();
         let place = self.resolve(top, &name).ok()?;
@@ -275,11 +298,7 @@ impl Importer {
     }
 
     /// Builds a graph with `fill`, which finds it empty.
-    pub(super) fn in_graph(
-        &mut self,
-        name: String,
-        fill: impl FnOnce(&mut Self) -> Result<(), Error>,
-    ) -> Result<Graph, Error> {
+    pub(super) fn in_graph(&mut self, name: String, fill: impl FnOnce(&mut Self) -> Result<(), Error>) -> Result<Graph, Error> {
         let outer = self.begin_graph(name, "the signature")?;
         let filled = fill(self);
         let (graph, _) = self.end_graph(outer);

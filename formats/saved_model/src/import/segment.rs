@@ -1,9 +1,7 @@
 //! Reductions over rows with equal ids.
 
 use planish_core::graph::Value;
-use planish_core::op::{
-    Op, SegmentSum, UnsortedSegmentMax, UnsortedSegmentMin, UnsortedSegmentProd, UnsortedSegmentSum,
-};
+use planish_core::op::{Op, SegmentSum, UnsortedSegmentMax, UnsortedSegmentMin, UnsortedSegmentProd, UnsortedSegmentSum};
 
 use super::node::{Node, one};
 use super::{Imported, Stop};

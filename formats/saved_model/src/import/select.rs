@@ -2,9 +2,8 @@
 
 use planish_core::graph::Value;
 use planish_core::op::{
-    Bucketize, Cast, ExpandDims, GreaterEqual, LessEqual, LogicalAnd, MatrixDiag, MatrixSetDiag, NonMaxSuppressionV4,
-    NonMaxSuppressionV5, OneHot, Range, ResizeBilinear, ResizeNearestNeighbor, Rfft2d, Select, SelectV2, Shape, SparseToDense, Squeeze,
-    TopkV2, Unique, Where,
+    Bucketize, Cast, ExpandDims, GreaterEqual, LessEqual, LogicalAnd, MatrixDiag, MatrixSetDiag, NonMaxSuppressionV4, NonMaxSuppressionV5,
+    OneHot, Range, ResizeBilinear, ResizeNearestNeighbor, Rfft2d, Select, SelectV2, Shape, SparseToDense, Squeeze, TopkV2, Unique, Where,
 };
 use planish_core::types::DType;
 
@@ -138,7 +137,11 @@ fn positions(node: &mut Node<'_>, x: Value, axis: usize) -> Result<Value, Stop> 
 
 pub(super) fn resize_bilinear(node: &mut Node<'_>) -> Imported {
     let (x, size) = (node.value(0)?, node.index_input(1)?);
-    let x = if node.dtype(x) == DType::F32 { x } else { node.add(Cast { dtype: DType::F32 }, &[x])? };
+    let x = if node.dtype(x) == DType::F32 {
+        x
+    } else {
+        node.add(Cast { dtype: DType::F32 }, &[x])?
+    };
     let op = ResizeBilinear {
         align_corners: node.attr_bool("align_corners"),
         half_pixel_centers: node.attr_bool("half_pixel_centers"),

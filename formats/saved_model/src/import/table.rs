@@ -1,8 +1,8 @@
 //! Which function imports which TensorFlow operation.
 
 use planish_core::op::{
-    Atan2, BitwiseXor, ComplexAbs, Cos, Elu, Equal, Erf, Exp, Greater, GreaterEqual, Imag, Less, LessEqual, Log, LogicalAnd,
-    LogicalNot, LogicalOr, Logistic, Maximum, Minimum, Neg, NotEqual, Real, RightShift, Rsqrt, Sign, Sin, Sqrt, Tanh, ZerosLike,
+    Atan2, BitwiseXor, ComplexAbs, Cos, Elu, Equal, Erf, Exp, Greater, GreaterEqual, Imag, Less, LessEqual, Log, LogicalAnd, LogicalNot,
+    LogicalOr, Logistic, Maximum, Minimum, Neg, NotEqual, Real, RightShift, Rsqrt, Sign, Sin, Sqrt, Tanh, ZerosLike,
 };
 
 use super::node::Node;

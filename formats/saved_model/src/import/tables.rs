@@ -29,8 +29,16 @@ pub(super) struct Table {
 
 /// Where a table gets its entries from.
 enum Filling {
-    Values { keys: Place, values: Place },
-    File { path: Place, key_column: i64, value_column: i64, delimiter: String },
+    Values {
+        keys: Place,
+        values: Place,
+    },
+    File {
+        path: Place,
+        key_column: i64,
+        value_column: i64,
+        delimiter: String,
+    },
 }
 
 /// The nodes of the top graph that initialize a loaded model.
@@ -56,7 +64,11 @@ impl Importer {
     fn table_of_node(&mut self, node: &NodeDef, key: DType, value: DType) -> usize {
         let found = self.tables.iter().position(|t| t.frame_node == node.name);
         found.unwrap_or_else(|| {
-            self.tables.push(Table { frame_node: node.name.clone(), key, value });
+            self.tables.push(Table {
+                frame_node: node.name.clone(),
+                key,
+                value,
+            });
             self.tables.len() - 1
         })
     }
@@ -67,7 +79,11 @@ impl Importer {
             return handle;
         }
         let known = &self.tables[table];
-        let op = Hashtable { table_id: table as i32, key_dtype: known.key, value_dtype: known.value };
+        let op = Hashtable {
+            table_id: table as i32,
+            key_dtype: known.key,
+            value_dtype: known.value,
+        };
         let info = ValueInfo::named(Type::new(DType::Resource, Shape::fixed(&[1])), &known.frame_node);
         let op = self.graph.add_declared(op, &[], vec![info]);
         let handle = Value { op, port: 0 };
@@ -86,7 +102,8 @@ impl Importer {
         let handle = self.table_handle(table);
         let keys = self.add_const(keys, None);
         let values = self.add_const(values, None);
-        self.graph.add_declared(HashtableImport {}, &[Some(handle), Some(keys), Some(values)], Vec::new());
+        self.graph
+            .add_declared(HashtableImport {}, &[Some(handle), Some(keys), Some(values)], Vec::new());
         Ok(())
     }
 
@@ -98,14 +115,20 @@ impl Importer {
             .ok_or_else(|| Error::graph(&name, "nothing in the model fills this table with entries"))?;
         match filling {
             Filling::Values { keys, values } => Ok((self.constant_at(keys)?, self.constant_at(values)?)),
-            Filling::File { path, key_column, value_column, delimiter } => {
+            Filling::File {
+                path,
+                key_column,
+                value_column,
+                delimiter,
+            } => {
                 let path = self.vocabulary_path(path, top)?;
                 let path = path.ok_or_else(|| Error::graph(&name, "its vocabulary file has no name"))?;
                 let lines = self.read_vocabulary(&path)?;
                 let (key, value) = (self.tables[table].key, self.tables[table].value);
                 let keys = column(&lines, key_column, &delimiter, key);
                 let values = column(&lines, value_column, &delimiter, value);
-                keys.zip(values).ok_or_else(|| Error::graph(&name, format!("{path} does not hold keys and values of its types")))
+                keys.zip(values)
+                    .ok_or_else(|| Error::graph(&name, format!("{path} does not hold keys and values of its types")))
             }
         }
     }
@@ -120,7 +143,9 @@ impl Importer {
             let body = self.frames[top].body.clone();
             for node in body.nodes.iter().filter(|n| n.op == "AssignVariableOp") {
                 let mut inputs = data_inputs(node);
-                let (Some(target), Some(value)) = (inputs.next(), inputs.next()) else { continue };
+                let (Some(target), Some(value)) = (inputs.next(), inputs.next()) else {
+                    continue;
+                };
                 if Some(self.resolve(top, target)?) == handle {
                     place = self.resolve_origin(top, value)?;
                 }
@@ -132,13 +157,19 @@ impl Importer {
             return Ok(Some(path));
         }
         let path = self.constant_at(place)?;
-        Ok(path.to_strings().and_then(|s| s.first().map(|s| String::from_utf8_lossy(s).into_owned())))
+        Ok(path
+            .to_strings()
+            .and_then(|s| s.first().map(|s| String::from_utf8_lossy(s).into_owned())))
     }
 
     fn constant_at(&mut self, place: Place) -> Result<Tensor, Error> {
         self.want(&[place])?;
         let bound = self.bound(place)?;
-        let tensor = if let Bound::Value(value) = bound { self.graph.constant(value).cloned() } else { None };
+        let tensor = if let Bound::Value(value) = bound {
+            self.graph.constant(value).cloned()
+        } else {
+            None
+        };
         tensor.ok_or_else(|| Error::unsupported("a hash table", "entries that are not constant, which cannot be stored"))
     }
 
@@ -174,13 +205,21 @@ impl Importer {
     fn filling(&mut self, frame: usize, node: &NodeDef, table: &str) -> Result<Option<Filling>, Error> {
         let inputs: Vec<&str> = data_inputs(node).collect();
         let [handle, first, rest @ ..] = &inputs[..] else { return Ok(None) };
-        let Place::Node { frame: of, node: handle, .. } = self.resolve_origin(frame, handle)? else { return Ok(None) };
+        let Place::Node {
+            frame: of, node: handle, ..
+        } = self.resolve_origin(frame, handle)?
+        else {
+            return Ok(None);
+        };
         if self.frames[of].body.nodes[handle].name != table {
             return Ok(None);
         }
         let first = self.resolve_origin(frame, first)?;
         if let Some(second) = rest.first() {
-            return Ok(Some(Filling::Values { keys: first, values: self.resolve_origin(frame, second)? }));
+            return Ok(Some(Filling::Values {
+                keys: first,
+                values: self.resolve_origin(frame, second)?,
+            }));
         }
         let number = |name: &str| match node.attrs.get(name).and_then(|a| a.value.as_ref()) {
             Some(crate::proto::Attr::Int(n)) => *n,
@@ -188,7 +227,12 @@ impl Importer {
         };
         let delimiter = crate::variables::text_attr(node, "delimiter").unwrap_or("\t").to_owned();
         let (key_column, value_column) = (number("key_index"), number("value_index"));
-        Ok(Some(Filling::File { path: first, key_column, value_column, delimiter }))
+        Ok(Some(Filling::File {
+            path: first,
+            key_column,
+            value_column,
+            delimiter,
+        }))
     }
 
     /// The text of a file in the model's assets.
@@ -253,15 +297,18 @@ fn column(lines: &[String], column: i64, delimiter: &str, dtype: DType) -> Optio
     let dims = [fields.len()];
     match dtype {
         DType::String => Tensor::from_strings(&dims, &fields).ok(),
-        DType::I64 => {
-            Some(Tensor::from_vec(&dims, fields.iter().map(|f| f.trim().parse::<i64>().ok()).collect::<Option<_>>()?))
-        }
-        DType::I32 => {
-            Some(Tensor::from_vec(&dims, fields.iter().map(|f| f.trim().parse::<i32>().ok()).collect::<Option<_>>()?))
-        }
-        DType::F32 => {
-            Some(Tensor::from_vec(&dims, fields.iter().map(|f| f.trim().parse::<f32>().ok()).collect::<Option<_>>()?))
-        }
+        DType::I64 => Some(Tensor::from_vec(
+            &dims,
+            fields.iter().map(|f| f.trim().parse::<i64>().ok()).collect::<Option<_>>()?,
+        )),
+        DType::I32 => Some(Tensor::from_vec(
+            &dims,
+            fields.iter().map(|f| f.trim().parse::<i32>().ok()).collect::<Option<_>>()?,
+        )),
+        DType::F32 => Some(Tensor::from_vec(
+            &dims,
+            fields.iter().map(|f| f.trim().parse::<f32>().ok()).collect::<Option<_>>()?,
+        )),
         _ => None,
     }
 }
@@ -275,7 +322,9 @@ pub(super) fn handle(node: &mut Node<'_>) -> Imported {
 }
 
 fn table(node: &mut Node<'_>) -> Result<usize, Stop> {
-    let Bound::Table(table) = node.bound(0)? else { return Err(Stop::Foreign) };
+    let Bound::Table(table) = node.bound(0)? else {
+        return Err(Stop::Foreign);
+    };
     let known = &node.importer.tables[table];
     // Only these two have kernels.
     if !matches!((known.key, known.value), (DType::I64, DType::String) | (DType::String, DType::I64)) {

@@ -2,8 +2,8 @@
 
 use planish_core::graph::Value;
 use planish_core::op::{
-    Abs, Atan2, Bitcast, Ceil, Cos, Equal, Erf, Exp, Fill, Floor, LeakyRelu, Less, Log, Maximum, Minimum, Neg,
-    NotEqual, Op, Relu, Relu6, Round, Shape, Sign, Sin, Sqrt, Square, Sum,
+    Abs, Atan2, Bitcast, Ceil, Cos, Equal, Erf, Exp, Fill, Floor, LeakyRelu, Less, Log, Maximum, Minimum, Neg, NotEqual, Op, Relu, Relu6,
+    Round, Shape, Sign, Sin, Sqrt, Square, Sum,
 };
 use planish_core::tensor::Tensor;
 use planish_core::types::DType;
@@ -53,7 +53,11 @@ pub(super) fn abs(node: &mut Node<'_>) -> Imported {
 /// The kernel knows only f32.
 pub(super) fn square(node: &mut Node<'_>) -> Imported {
     let x = node.value(0)?;
-    one(if node.dtype(x) == DType::F32 { node.add(Square {}, &[x])? } else { mul(node, x, x)? })
+    one(if node.dtype(x) == DType::F32 {
+        node.add(Square {}, &[x])?
+    } else {
+        mul(node, x, x)?
+    })
 }
 
 pub(super) fn relu(node: &mut Node<'_>) -> Imported {
@@ -266,7 +270,11 @@ pub(super) fn l2_loss(node: &mut Node<'_>) -> Imported {
     let squared = mul(node, x, x)?;
     let rank = node.known_rank(x)?;
     let axes = node.add_ints(&(0..rank as i32).collect::<Vec<_>>());
-    let sum = if rank == 0 { squared } else { node.add(Sum { keep_dims: false }, &[squared, axes])? };
+    let sum = if rank == 0 {
+        squared
+    } else {
+        node.add(Sum { keep_dims: false }, &[squared, axes])?
+    };
     one(times(node, sum, 0.5)?)
 }
 

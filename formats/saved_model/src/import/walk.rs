@@ -53,8 +53,9 @@ impl Importer {
             return Ok(inputs.clone());
         }
         let body = self.frames[frame].body.clone();
-        let inputs: Rc<[Place]> =
-            data_inputs(&body.nodes[node]).map(|text| self.resolve(frame, text)).collect::<Result<_, _>>()?;
+        let inputs: Rc<[Place]> = data_inputs(&body.nodes[node])
+            .map(|text| self.resolve(frame, text))
+            .collect::<Result<_, _>>()?;
         self.frames[frame].nodes[node].inputs = Some(inputs.clone());
         Ok(inputs)
     }
@@ -93,7 +94,10 @@ impl Importer {
                 let state = &self.frames[frame].nodes[node];
                 let outputs = state.outputs.as_ref().ok_or_else(|| self.cycle(frame, node))?;
                 outputs.get(port).cloned().ok_or_else(|| {
-                    Error::graph(self.public_name(frame, node), format!("it has no output {port}, which a node reads"))
+                    Error::graph(
+                        self.public_name(frame, node),
+                        format!("it has no output {port}, which a node reads"),
+                    )
                 })
             }
         }
@@ -112,9 +116,10 @@ impl Importer {
                 }
                 Ok(Bound::Value(value))
             }
-            Some(Arg::Unbound) | None => {
-                Err(Error::graph(self.frames[frame].body.shown(), format!("nothing is passed for argument {index}")))
-            }
+            Some(Arg::Unbound) | None => Err(Error::graph(
+                self.frames[frame].body.shown(),
+                format!("nothing is passed for argument {index}"),
+            )),
         }
     }
 
@@ -136,8 +141,14 @@ impl Importer {
 
     fn cycle(&self, frame: usize, node: usize) -> Error {
         let name = self.public_name(frame, node);
-        if matches!(self.frames[frame].body.nodes[node].op.as_str(), "Merge" | "NextIteration" | "Switch" | "LoopCond") {
-            return Error::unsupported(name, "a loop of TensorFlow 1 (Enter and NextIteration); save the model again with control flow v2");
+        if matches!(
+            self.frames[frame].body.nodes[node].op.as_str(),
+            "Merge" | "NextIteration" | "Switch" | "LoopCond"
+        ) {
+            return Error::unsupported(
+                name,
+                "a loop of TensorFlow 1 (Enter and NextIteration); save the model again with control flow v2",
+            );
         }
         Error::graph(name, "it depends on itself")
     }

@@ -64,7 +64,10 @@ use Kind::{DataType, Double, Float, Int, Message as Of, Text};
 impl Message {
     /// Number and kind of the field of this name.
     pub(super) fn field(self, name: &str) -> Option<(u32, Kind)> {
-        self.fields().iter().find(|(n, _, _)| *n == name).map(|&(_, number, kind)| (number, kind))
+        self.fields()
+            .iter()
+            .find(|(n, _, _)| *n == name)
+            .map(|&(_, number, kind)| (number, kind))
     }
 
     fn fields(self) -> &'static [(&'static str, u32, Kind)] {
@@ -81,7 +84,12 @@ impl Message {
             ],
             Self::MetaInfo => &[("tags", 4, Text), ("tensorflow_version", 5, Text)],
             Self::Graph => &[("node", 1, Of(Self::Node)), ("library", 2, Of(Self::Library))],
-            Self::Node => &[("name", 1, Text), ("op", 2, Text), ("input", 3, Text), ("attr", 5, Of(Self::AttrEntry))],
+            Self::Node => &[
+                ("name", 1, Text),
+                ("op", 2, Text),
+                ("input", 3, Text),
+                ("attr", 5, Of(Self::AttrEntry)),
+            ],
             Self::AttrEntry => &[("key", 1, Text), ("value", 2, Of(Self::Attr))],
             Self::Attr => &[
                 ("list", 1, Of(Self::List)),
@@ -135,7 +143,11 @@ impl Message {
             Self::TextEntry => &[("key", 1, Text), ("value", 2, Text)],
             Self::ArgEntry => &[("key", 1, Int), ("value", 2, Of(Self::ArgAttrs))],
             Self::ArgAttrs => &[("attr", 1, Of(Self::AttrEntry))],
-            Self::OpDef => &[("name", 1, Text), ("input_arg", 2, Of(Self::ArgDef)), ("output_arg", 3, Of(Self::ArgDef))],
+            Self::OpDef => &[
+                ("name", 1, Text),
+                ("input_arg", 2, Of(Self::ArgDef)),
+                ("output_arg", 3, Of(Self::ArgDef)),
+            ],
             Self::ArgDef => &[("name", 1, Text), ("type", 3, DataType)],
             Self::SignatureEntry => &[("key", 1, Text), ("value", 2, Of(Self::Signature))],
             Self::Signature => &[
@@ -178,9 +190,37 @@ impl Message {
 /// The number of an element type's name; those of references are 100 more.
 pub(super) fn data_type(name: &str) -> Option<u64> {
     const NAMES: [&str; 31] = [
-        "INVALID", "FLOAT", "DOUBLE", "INT32", "UINT8", "INT16", "INT8", "STRING", "COMPLEX64", "INT64", "BOOL", "QINT8",
-        "QUINT8", "QINT32", "BFLOAT16", "QINT16", "QUINT16", "UINT16", "COMPLEX128", "HALF", "RESOURCE", "VARIANT", "UINT32",
-        "UINT64", "FLOAT8_E5M2", "FLOAT8_E4M3FN", "FLOAT8_E4M3FNUZ", "FLOAT8_E4M3B11FNUZ", "FLOAT8_E5M2FNUZ", "INT4", "UINT4",
+        "INVALID",
+        "FLOAT",
+        "DOUBLE",
+        "INT32",
+        "UINT8",
+        "INT16",
+        "INT8",
+        "STRING",
+        "COMPLEX64",
+        "INT64",
+        "BOOL",
+        "QINT8",
+        "QUINT8",
+        "QINT32",
+        "BFLOAT16",
+        "QINT16",
+        "QUINT16",
+        "UINT16",
+        "COMPLEX128",
+        "HALF",
+        "RESOURCE",
+        "VARIANT",
+        "UINT32",
+        "UINT64",
+        "FLOAT8_E5M2",
+        "FLOAT8_E4M3FN",
+        "FLOAT8_E4M3FNUZ",
+        "FLOAT8_E4M3B11FNUZ",
+        "FLOAT8_E5M2FNUZ",
+        "INT4",
+        "UINT4",
     ];
     let name = name.strip_prefix("DT_")?;
     let (name, first) = name.strip_suffix("_REF").map_or((name, 0), |plain| (plain, 100));

@@ -48,7 +48,9 @@ impl<'t> Lexer<'t> {
             return Ok(Some(Token::Text(text)));
         }
         let rest = &self.text[self.position..];
-        let length = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "_-+./".contains(c))).unwrap_or(rest.len());
+        let length = rest
+            .find(|c: char| !(c.is_ascii_alphanumeric() || "_-+./".contains(c)))
+            .unwrap_or(rest.len());
         if length > 0 {
             self.position += length;
             return Ok(Some(Token::Word(&rest[..length])));
@@ -62,7 +64,9 @@ impl<'t> Lexer<'t> {
     pub(super) fn next_text(&mut self) -> Result<Option<Vec<u8>>, String> {
         self.skip_space();
         let bytes = self.text.as_bytes();
-        let Some(&quote @ (b'"' | b'\'')) = bytes.get(self.position) else { return Ok(None) };
+        let Some(&quote @ (b'"' | b'\'')) = bytes.get(self.position) else {
+            return Ok(None);
+        };
         let unfinished = format!("line {}: a quoted text does not end", self.line());
         self.position += 1;
         let mut text = Vec::new();

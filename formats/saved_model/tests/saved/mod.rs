@@ -89,7 +89,9 @@ pub(crate) fn checkpoint(variables: &[Variable<'_>], compress: bool) -> (Vec<u8>
         let bytes: Vec<u8> = variable.values.iter().flat_map(|v| v.to_le_bytes()).collect();
         let entry = Entry {
             dtype: 1,
-            shape: Some(Shape { dims: variable.dims.iter().map(|&size| Dim { size }).collect() }),
+            shape: Some(Shape {
+                dims: variable.dims.iter().map(|&size| Dim { size }).collect(),
+            }),
             offset: data.len() as i64,
             size: bytes.len() as i64,
             crc32c: mask(crc32c::crc32c(&bytes)),
