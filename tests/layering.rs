@@ -23,7 +23,7 @@ const LAYERS: &[(&str, &str, &[&str])] = &[
         ],
     ),
     ("planish-fuzz", "fuzz", &["planish"]),
-    ("custom-pass", "examples/custom_pass", &["planish", "planish-passes"]),
+    ("custom-pass", "examples/custom_pass", &["planish"]),
 ];
 
 /// Crates that read or write a format, or multiply with instructions of one CPU: nothing for these packages.
