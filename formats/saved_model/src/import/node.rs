@@ -72,6 +72,14 @@ impl<'i> Node<'i> {
         &self.inputs
     }
 
+    /// The operation that an input comes from.
+    pub(super) fn input_op(&self, input: usize) -> Option<&str> {
+        match *self.inputs.get(input)? {
+            Place::Node { frame, node, .. } => Some(&self.importer.frames[frame].body.nodes[node].op),
+            Place::Arg { .. } => None,
+        }
+    }
+
     /// What an input stands for.
     pub(super) fn bound(&mut self, input: usize) -> Result<Bound, Stop> {
         let place = *self

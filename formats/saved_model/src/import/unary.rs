@@ -2,8 +2,8 @@
 
 use planish_core::graph::Value;
 use planish_core::op::{
-    Abs, Atan2, Bitcast, Ceil, Cos, Equal, Erf, Exp, Fill, Floor, LeakyRelu, Less, Log, Maximum, Minimum, Neg, NotEqual, Op, Relu, Relu6,
-    Round, Shape, Sign, Sin, Sqrt, Square, Sum,
+    Abs, Atan2, Bitcast, Cast, Ceil, Cos, Equal, Erf, Exp, Fill, Floor, LeakyRelu, Less, Log, Maximum, Minimum, Neg, NotEqual, Op, Relu,
+    Relu6, Round, Shape, Sign, Sin, Sqrt, Square, Sum,
 };
 use planish_core::tensor::Tensor;
 use planish_core::types::DType;
@@ -292,10 +292,15 @@ pub(super) fn ones_like(node: &mut Node<'_>) -> Imported {
     one(node.add(Fill {}, &[shape, unit])?)
 }
 
-/// Between types that are computed alike nothing happens.
+/// Between types that are computed alike nothing happens, unless the only purpose is to cut digits off.
 pub(super) fn cast(node: &mut Node<'_>) -> Imported {
     let dtype = node.attr_dtype("DstT", DType::F32)?;
-    let x = node.value(0)?;
+    let source = node.declared_dtype("SrcT", DType::F32)?;
+    let mut x = node.value(0)?;
+    if matches!(source, DType::F16 | DType::BF16) && node.input_op(0) == Some("Cast") {
+        let short = node.add(Cast { dtype: source }, &[x])?;
+        x = node.add(Cast { dtype: DType::F32 }, &[short])?;
+    }
     one(node.cast(x, dtype)?)
 }
 
