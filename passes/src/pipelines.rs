@@ -10,6 +10,7 @@ pub fn clean_up() -> PassManager {
         .add(RemoveIdentities)
         // Shapes first: what they say decides what the other passes find.
         .add(FoldConstants)
+        .add(LowerFakeQuant)
         .add(LowerEinsum)
         .add(LowerTensorLists)
         .add(SimplifyLoops)
@@ -27,6 +28,9 @@ pub fn clean_up() -> PassManager {
         // Hoisting leaves the unprojected sequence behind.
         .add(SimplifyLoops)
         .add(LowerFill)
+        // Formulas, while nothing has fused into their sums and products yet.
+        .add(FuseGelu)
+        .add(LowerErf)
         .add(FuseReluClamp)
         .add(FusePad)
         // What can be fused has to stand right behind its convolution.
