@@ -9,7 +9,7 @@ use prost::bytes::Bytes;
 
 use crate::Error;
 use crate::output_names;
-use crate::proto::{ArgAttrs, ArgDef, FunctionDef, FunctionHead, FunctionLibrary, NodeDef};
+use crate::proto::{ArgAttrs, ArgDef, Attr, FunctionDef, FunctionHead, FunctionLibrary, NodeDef};
 
 /// Where an input of a node comes from.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -30,6 +30,8 @@ pub(crate) struct Body {
     pub(crate) arg_attrs: BTreeMap<u32, ArgAttrs>,
     /// Names of the results and where they come from, in the function's order.
     pub(crate) results: Vec<(String, String)>,
+    /// What the function says that it computes, as some of TensorFlow's own do.
+    pub(crate) implements: Option<String>,
     /// Nodes that run for their effects.
     pub(crate) control_results: Vec<String>,
     args_by_name: BTreeMap<String, usize>,
@@ -51,6 +53,7 @@ impl Body {
             args,
             arg_attrs: BTreeMap::new(),
             results: Vec::new(),
+            implements: None,
             control_results: Vec::new(),
             args_by_name,
         }
@@ -68,6 +71,10 @@ impl Body {
             })?;
             body.results.push((output.name, source));
         }
+        body.implements = match def.attrs.get("_implements").and_then(|a| a.value.as_ref()) {
+            Some(Attr::Bytes(name)) => Some(String::from_utf8_lossy(name).into_owned()),
+            _ => None,
+        };
         body.control_results = def.control_results.into_values().collect();
         body.arg_attrs = def.arg_attrs;
         Ok(body)

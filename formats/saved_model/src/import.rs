@@ -9,6 +9,7 @@ mod attributes;
 mod batch_norm;
 mod binary;
 mod branch;
+mod composite;
 mod constant;
 mod control;
 mod convolution;

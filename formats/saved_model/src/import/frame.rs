@@ -10,7 +10,7 @@ use crate::Error;
 use crate::function::{Body, Source};
 use crate::proto::{Attr, NodeDef};
 
-use super::{Bound, Importer};
+use super::{Bound, Importer, composite};
 
 /// Functions may call each other this deeply.
 const MAX_DEPTH: u32 = 200;
@@ -128,6 +128,9 @@ impl Importer {
         let def = &caller.nodes[node];
         let Some(function) = self.called(def) else { return Ok(None) };
         let body = self.library.get(function)?;
+        if composite::is_kernel(&body) {
+            return Ok(None);
+        }
         let given = data_inputs(def).count();
         if given < body.args.len() {
             return Err(Error::graph(

@@ -7,8 +7,8 @@ use planish_core::op::{
 
 use super::node::Node;
 use super::{
-    Imported, batch_norm, binary, branch, constant, control, convolution, index, list, matrix, movement, pool, quantization, random,
-    reduction, resource, segment, select, tables, unary,
+    Imported, batch_norm, binary, branch, composite, constant, control, convolution, index, list, matrix, movement, pool, quantization,
+    random, reduction, resource, segment, select, tables, unary,
 };
 
 type Import = fn(&mut Node<'_>) -> Imported;
@@ -167,6 +167,7 @@ const TABLE: &[(&str, Import)] = &[
     ("Pack", movement::pack),
     ("Pad", movement::pad),
     ("PadV2", movement::pad_v2),
+    ("PartitionedCall", composite::call),
     ("Placeholder", constant::placeholder),
     ("PlaceholderV2", constant::placeholder),
     ("PlaceholderWithDefault", unary::identity),
@@ -228,6 +229,7 @@ const TABLE: &[(&str, Import)] = &[
     ("Square", unary::square),
     ("SquaredDifference", binary::squared_difference),
     ("Squeeze", movement::squeeze),
+    ("StatefulPartitionedCall", composite::call),
     ("StatelessCase", control::case),
     ("StatelessIf", control::if_),
     ("StatelessWhile", control::while_),
