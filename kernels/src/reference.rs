@@ -13,10 +13,14 @@ mod complex;
 mod convert;
 mod convolution;
 mod creation;
+mod detection;
+mod einsum;
 mod elementwise;
 mod error_function;
+mod fft;
 mod indexing;
 mod joining;
+mod lookup;
 pub mod matmul;
 mod movement;
 mod normalization;
@@ -24,11 +28,15 @@ mod number;
 mod pooling;
 pub(crate) mod products;
 mod quantization;
+mod random;
+mod recurrent;
 mod reduction;
 mod resize;
+mod segments;
 mod select;
 mod shape;
 mod slicing;
+mod sorting;
 
 use planish_core::op::{Op, OpKind};
 use planish_core::{DType, Tensor, Type};
@@ -216,6 +224,31 @@ fn dispatch(op: &Op, args: &Args<'_>, engine: &mut Engine<'_>) -> Result<Vec<Ten
         Op::MatrixSetDiag(_) => creation::matrix_diag(args, true)?,
         Op::ResizeBilinear(op) => resize::bilinear(op.align_corners, op.half_pixel_centers, args)?,
         Op::ResizeNearestNeighbor(op) => resize::nearest(op.align_corners, op.half_pixel_centers, args)?,
+        Op::TopkV2(_) => return sorting::topk_v2(args),
+        Op::Unique(op) => return sorting::unique(op, args),
+        Op::Bucketize(op) => sorting::bucketize(op, args)?,
+        Op::EmbeddingLookup(_) => lookup::embedding_lookup(args)?,
+        Op::EmbeddingLookupSparse(op) => lookup::embedding_lookup_sparse(op, args)?,
+        Op::HashtableLookup(_) => return lookup::hashtable_lookup(args),
+        Op::SkipGram(op) => lookup::skip_gram(op.ngram_size, op.max_skip_size, op.include_all_ngrams, args)?,
+        Op::SegmentSum(_) | Op::UnsortedSegmentSum(_) | Op::UnsortedSegmentProd(_) | Op::UnsortedSegmentMax(_) | Op::UnsortedSegmentMin(_) => {
+            segments::segments(op, args)?
+        }
+        Op::NonMaxSuppressionV4(_) => return detection::non_max_suppression(args, false),
+        Op::NonMaxSuppressionV5(_) => return detection::non_max_suppression(args, true),
+        Op::Rfft2d(_) => fft::rfft2d(args)?,
+        Op::RandomUniform(_) | Op::RandomStandardNormal(_) => random::random(op, args)?,
+        Op::Multinomial(op) => random::multinomial(op, args)?,
+        Op::Einsum(op) => einsum::einsum(op, args)?,
+        Op::LshProjection(_) => return no_kernel("lsh_projection", "its hash function is not part of planish; leave it out of the graph that is run"),
+        Op::Lstm(op) => return recurrent::lstm(op, args),
+        Op::BasicLstm(op) => return recurrent::basic_lstm(op, args),
+        Op::UnidirectionalSequenceLstm(op) => return recurrent::sequence_lstm(op, args),
+        Op::BidirectionalSequenceLstm(op) => return recurrent::bidirectional_lstm(op, args),
+        Op::Rnn(op) => return recurrent::rnn(op, args),
+        Op::UnidirectionalSequenceRnn(op) => return recurrent::sequence_rnn(op, args),
+        Op::BidirectionalSequenceRnn(op) => return recurrent::bidirectional_rnn(op, args),
+        Op::Svdf(op) => return recurrent::svdf(op, args),
         Op::Foreign(op) => return no_kernel(&op.name, "it is an operation of the source format; lower it to others or leave it out of the graph"),
         Op::Custom(op) => return no_kernel(&op.name, "it is a custom operator; leave it out of the graph that is run"),
         Op::Builtin(op) => return no_kernel(&format!("builtin {}", op.code), "it is kept as it was read; leave it out of the graph that is run"),

@@ -48,10 +48,6 @@ impl<'a> Args<'a> {
         self.limit
     }
 
-    pub(crate) fn all(&self) -> &'a [Option<&'a Tensor>] {
-        self.operands
-    }
-
     pub(crate) fn name(&self, operand: usize) -> String {
         match self.kind.operands().get(operand) {
             Some(spec) if spec.arity != planish_core::op::Arity::Many => spec.name.to_owned(),

@@ -116,12 +116,6 @@ impl Window {
         })
     }
 
-    /// The input position under tap `tap` at window position `position`, where it lies inside `input` elements.
-    pub(crate) fn source(&self, position: usize, tap: usize, input: usize) -> Option<usize> {
-        let at = (position * self.stride + tap * self.dilation).checked_sub(self.before)?;
-        (at < input).then_some(at)
-    }
-
     /// The taps whose input position lies inside `input` elements, at window position `position`.
     pub(crate) fn taps(&self, position: usize, input: usize) -> std::ops::Range<usize> {
         let start = position * self.stride;
