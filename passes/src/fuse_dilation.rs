@@ -31,9 +31,6 @@ fn constant(value: Option<ValueRef<'_>>) -> Result<Vec<i64>, Skip> {
 
 /// The operation before a `reshape`, where the data has one spatial dimension.
 fn behind<'g>(value: ValueRef<'g>, line: bool) -> Result<ValueRef<'g>, Skip> {
-    if !read_once(value) {
-        return Err(Skip::because("the convolution before it has other readers"));
-    }
     match value.producer().op() {
         Op::Reshape(_) | Op::Squeeze(_) | Op::ExpandDims(_) if line => value.producer().operand(0).ok_or(Skip::No),
         _ => Ok(value),
@@ -53,6 +50,9 @@ impl Rule for FuseDilation {
             Some(4) => false,
             _ => return Err(Skip::No),
         };
+        if !read_once(after) {
+            return Err(Skip::because("the convolution before it has other readers"));
+        }
         let product = behind(after, line)?;
         let conv = product.producer();
         let (stride, dilation, padding) = match conv.op() {

@@ -2,7 +2,7 @@
 //!
 //! A convolution over one dimension is a `conv_2d` and a `reshape`, then come bias, normalization and activation.
 
-use planish_core::{Graph, Meaning, Op, OpId, OpRef, PassEntry, Rule, Skip, Tensor, Value, ValueRef, inventory};
+use planish_core::{Graph, Meaning, Op, OpId, OpKind, OpRef, PassEntry, Rule, Skip, Tensor, Value, ValueRef, inventory};
 
 use crate::affine::layout;
 use crate::matching::{is_f32, read_once};
@@ -19,6 +19,12 @@ pub struct Match {
     constant: Option<(usize, Tensor)>,
 }
 
+/// Whether something may fuse with this operation, or has been moved here itself on its way to one.
+fn is_worth_it(kind: OpKind) -> bool {
+    use OpKind::*;
+    layout(kind).is_some() || matches!(kind, Add | Sub | Mul | Div | BatchNorm)
+}
+
 /// The constant as a vector or scalar that means the same before the `reshape`.
 fn vector(constant: ValueRef<'_>, data: ValueRef<'_>, inner: ValueRef<'_>) -> Option<Tensor> {
     let tensor = constant.constant().filter(|_| is_f32(constant))?;
@@ -30,9 +36,16 @@ fn vector(constant: ValueRef<'_>, data: ValueRef<'_>, inner: ValueRef<'_>) -> Op
     if tensor.elements() == 1 {
         return tensor.reshaped(&[]);
     }
-    let channels = *tensor.dims().last()?;
-    let kept = last(data) == Some(channels) && last(inner) == Some(channels);
-    (kept && tensor.elements() == channels).then(|| tensor.reshaped(&[channels]))?
+    // The last dimension may also have been taken apart, as into the heads of an attention.
+    let channels = last(inner)?;
+    let own = tensor
+        .dims()
+        .iter()
+        .position(|&d| d != 1)
+        .map_or(&[][..], |first| &tensor.dims()[first..]);
+    let trailing = &data.ty().shape.dims()?[rank - own.len()..];
+    let kept = tensor.elements() == channels && own.iter().zip(trailing).all(|(&d, t)| t.known() == Some(d));
+    kept.then(|| tensor.reshaped(&[channels]))?
 }
 
 impl Rule for MoveReshapes {
@@ -56,7 +69,7 @@ impl Rule for MoveReshapes {
         let reshape = value.producer();
         let Op::Reshape(_) = reshape.op() else { return Err(Skip::No) };
         let inner = reshape.operand(0).ok_or(Skip::No)?;
-        if layout(inner.producer().kind()).is_none() || !is_f32(value) || !read_once(value) || !read_once(inner) {
+        if !is_worth_it(inner.producer().kind()) || !is_f32(value) || !read_once(value) || !read_once(inner) {
             return Err(Skip::No);
         }
         let constant = if binary {

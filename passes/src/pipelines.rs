@@ -22,6 +22,7 @@ pub fn clean_up() -> PassManager {
         .add(CanonicalizeReshapes)
         .add(MergeReshapes)
         .add(MergeTransposes)
+        .add(SinkTransposes)
         .add(RemoveIdentities)
         .add(CanonicalizeMatmul)
         .add(HoistProjections)
@@ -31,7 +32,11 @@ pub fn clean_up() -> PassManager {
         // Formulas, while nothing has fused into their sums and products yet.
         .add(FuseGelu)
         .add(LowerErf)
+        .add(FusePrelu)
         .add(FuseReluClamp)
+        // Its gate is a relu6, which may have been written as a clamp.
+        .add(FuseHardSwish)
+        .add(FuseSoftmax)
         .add(FusePad)
         // What can be fused has to stand right behind its convolution.
         .add(MoveReshapes)
@@ -51,6 +56,12 @@ pub fn clean_up() -> PassManager {
         .add(RemoveIdentities)
         .add(ShareConstants)
         .add(ShareOperations)
+}
+
+/// Gives operations the form that a target is fast with; behind [`clean_up`], for float and quantized models.
+pub fn for_target(target: Target) -> PassManager {
+    let manager = PassManager::new();
+    if target.fuses_recurrent_layers() { manager.add(FuseLstm) } else { manager }
 }
 
 /// Int8 weights, hybrid where the target is fast with that, float where it is not worth it.

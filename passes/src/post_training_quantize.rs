@@ -98,6 +98,10 @@ fn lstm_cells(model: &Model, min_elements: usize) -> LstmCells {
                     _ => {}
                 }
             }
+            // Without a product of the state itself it is no cell.
+            if products.iter().all(|&(graph, _)| std::ptr::eq(graph, outer)) {
+                continue;
+            }
             let gate = |&(graph, id): &(&Graph, OpId)| Some(graph.constant(graph.operand(id, 1)?)?.elements() / GATES);
             let least = products.iter().filter_map(gate).min().unwrap_or(usize::MAX);
             if least < min_elements {

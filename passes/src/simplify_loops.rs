@@ -143,7 +143,7 @@ fn derive_from_others(model: &mut Model, found: Loop, results: &[Value]) {
 }
 
 /// Whether every element of a value is zero, as its operation tells.
-fn is_zero(graph: &Graph, value: Value, depth: usize) -> bool {
+pub(crate) fn is_zero(graph: &Graph, value: Value, depth: usize) -> bool {
     let op = graph.at(value.op);
     let first = || op.operand(0).is_some_and(|v| depth > 0 && is_zero(graph, v.id(), depth - 1));
     match op.op() {
