@@ -105,10 +105,11 @@ fn what_is_written_computes_the_model() {
 fn the_same_bytes_come_out_whatever_the_number_of_threads() {
     let folder = TempDir::new().expect("a temporary folder");
     for name in MODELS {
+        let model = model(name);
         let mut files = Vec::new();
         for threads in ["1", "2", "7"] {
             let file = folder.path().join(format!("{name}.{threads}.tflite"));
-            let arguments = ["convert", text_of(&model(name)), "-o", text_of(&file), "--post-training-quantize"];
+            let arguments = ["convert", text_of(&model), "-o", text_of(&file), "--post-training-quantize"];
             let output = planish(&arguments, &[("RAYON_NUM_THREADS", threads)]);
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
             files.push(fs::read(&file).expect("the file was written"));
@@ -323,7 +324,7 @@ mod recorded {
     }
 
     /// How far the outputs are from the recorded ones: noise over signal, as a ratio of norms, the worst output's.
-    pub fn distance(recorded: &Path, outputs: &Path) -> f64 {
+    pub(crate) fn distance(recorded: &Path, outputs: &Path) -> f64 {
         let archive = zip::ZipArchive::new(File::open(outputs).expect("an archive")).expect("a ZIP");
         let mut worst: f64 = 0.0;
         for name in archive.file_names() {

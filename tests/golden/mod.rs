@@ -7,7 +7,7 @@ use std::path::Path;
 ///
 /// # Panics
 /// Where they differ; the message shows the first line that does.
-pub fn compare(name: &str, text: &str) {
+pub(crate) fn compare(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     if std::env::var_os("BLESS").is_some() {
         fs::write(&path, text).expect("golden files can be written");
