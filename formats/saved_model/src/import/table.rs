@@ -74,6 +74,7 @@ const TABLE: &[(&str, Import)] = &[
     ("Cos", |n| n.unary(Cos {})),
     ("Cosh", unary::cosh),
     ("Cumsum", reduction::cumsum),
+    ("DenseBincount", segment::dense_bincount),
     ("DepthToSpace", movement::depth_to_space),
     ("DepthwiseConv2dNative", convolution::depthwise_conv_2d),
     ("Div", binary::divide),

@@ -3,20 +3,24 @@
 use std::path::{Component, Path};
 
 use planish_core::graph::{Graph, Value, ValueInfo};
-use planish_core::op::{Hashtable, HashtableFind, HashtableImport, HashtableSize};
+use planish_core::op::{ArgMax, Equal, ExpandDims, Gather, Hashtable, HashtableFind, HashtableImport, HashtableSize, ReduceAny, SelectV2};
 use planish_core::tensor::Tensor;
 use planish_core::types::{DType, Shape, Type};
 
 use crate::Error;
 use crate::function::Source;
-use crate::proto::{Collection, MetaGraph, NodeDef};
+use crate::proto::{Attr, Collection, MetaGraph, NodeDef};
+use crate::tensor_proto;
 
+use super::constant::widened;
 use super::frame::{Place, data_inputs};
 use super::node::{Node, one};
 use super::{Bound, Imported, Importer, Stop};
 
 /// A vocabulary file is not read beyond this many bytes.
 const MAX_VOCABULARY: u64 = 256 << 20;
+/// A table that has no kernel is compared with up to this many entries.
+const MAX_COMPARED: usize = 1024;
 /// The folder of a SavedModel with further files.
 const ASSETS: &str = "assets";
 
@@ -162,15 +166,16 @@ impl Importer {
             .and_then(|s| s.first().map(|s| String::from_utf8_lossy(s).into_owned())))
     }
 
-    fn constant_at(&mut self, place: Place) -> Result<Tensor, Error> {
-        self.want(&[place])?;
-        let bound = self.bound(place)?;
-        let tensor = if let Bound::Value(value) = bound {
-            self.graph.constant(value).cloned()
-        } else {
-            None
+    fn constant_at(&self, place: Place) -> Result<Tensor, Error> {
+        let not_constant = || Error::unsupported("a hash table", "entries that are not constant, which cannot be stored");
+        let Place::Node { frame, node, .. } = place else {
+            return Err(not_constant());
         };
-        tensor.ok_or_else(|| Error::unsupported("a hash table", "entries that are not constant, which cannot be stored"))
+        let def = &self.frames[frame].body.nodes[node];
+        match def.attrs.get("value").and_then(|a| a.value.as_ref()) {
+            Some(Attr::Tensor(tensor)) if def.op == "Const" => tensor_proto::read(tensor).map_err(|what| Error::graph(&def.name, what)),
+            _ => Err(not_constant()),
+        }
     }
 
     /// The operation among those that initialize the model that fills the table.
@@ -222,7 +227,7 @@ impl Importer {
             }));
         }
         let number = |name: &str| match node.attrs.get(name).and_then(|a| a.value.as_ref()) {
-            Some(crate::proto::Attr::Int(n)) => *n,
+            Some(Attr::Int(n)) => *n,
             _ => 0,
         };
         let delimiter = crate::variables::text_attr(node, "delimiter").unwrap_or("\t").to_owned();
@@ -322,20 +327,27 @@ pub(super) fn handle(node: &mut Node<'_>) -> Imported {
 }
 
 fn table(node: &mut Node<'_>) -> Result<usize, Stop> {
-    let Bound::Table(table) = node.bound(0)? else {
-        return Err(Stop::Foreign);
-    };
-    let known = &node.importer.tables[table];
-    // Only these two have kernels.
-    if !matches!((known.key, known.value), (DType::I64, DType::String) | (DType::String, DType::I64)) {
-        return Err(Stop::Foreign);
+    match node.bound(0)? {
+        Bound::Table(table) => Ok(table),
+        _ => Err(Stop::Foreign),
     }
-    node.importer.reached_tables.insert(table);
-    Ok(table)
+}
+
+/// Whether the table can stay one: only these types have kernels.
+fn has_kernel(node: &mut Node<'_>, table: usize) -> bool {
+    let known = &node.importer.tables[table];
+    let found = matches!((known.key, known.value), (DType::I64, DType::String) | (DType::String, DType::I64));
+    if found {
+        node.importer.reached_tables.insert(table);
+    }
+    found
 }
 
 pub(super) fn find(node: &mut Node<'_>) -> Imported {
     let table = table(node)?;
+    if !has_kernel(node, table) {
+        return compared(node, table);
+    }
     let (keys, default) = (node.value(1)?, node.value(2)?);
     let handle = node.importer.table_handle(table);
     let ty = Type::new(node.importer.tables[table].value, node.shape(keys).clone());
@@ -345,7 +357,34 @@ pub(super) fn find(node: &mut Node<'_>) -> Imported {
 /// The kernel gives a vector of one number.
 pub(super) fn size(node: &mut Node<'_>) -> Imported {
     let table = table(node)?;
+    if !has_kernel(node, table) {
+        return Err(Stop::Foreign);
+    }
     let handle = node.importer.table_handle(table);
     let size = node.add_declared(HashtableSize {}, &[handle], vec![Type::fixed(DType::I64, &[1])])[0];
     one(node.reshaped(size, &[])?)
+}
+
+/// A small table as its entries: each key is compared with all of them.
+fn compared(node: &mut Node<'_>, table: usize) -> Imported {
+    /// The frame of the top graph is the first one.
+    const TOP: usize = 0;
+    let (entries, values) = node.importer.table_content(table, TOP).map_err(|_| Stop::Foreign)?;
+    let (entries, values) = (widened(entries), widened(values));
+    let count = entries.elements();
+    if !(1..=MAX_COMPARED).contains(&count) || values.elements() != count || entries.dtype() == DType::String {
+        return Err(Stop::Foreign);
+    }
+    let (keys, default) = (node.value(1)?, node.value(2)?);
+    let entries = node.add_const(entries);
+    let values = node.add_const(values);
+    let last = node.add_int(-1);
+    let column = node.add(ExpandDims {}, &[keys, last])?;
+    let equal = node.add(Equal {}, &[column, entries])?;
+    let axes = node.add_ints(&[-1]);
+    let found = node.add(ReduceAny { keep_dims: false }, &[equal, axes])?;
+    let ones = node.cast(equal, DType::F32)?;
+    let place = node.add(ArgMax { dtype: DType::I32 }, &[ones, last])?;
+    let value = node.add(Gather { axis: 0, batch_dims: 0 }, &[values, place])?;
+    one(node.add(SelectV2 {}, &[found, value, default])?)
 }
