@@ -53,8 +53,8 @@ pub(crate) fn product<T: Tile>(source: &impl Source<T::Left>, panels: &Panels<T>
     }
     assert!(out.columns() == panels.outputs(), "an output as wide as the weights");
     let work = rows.saturating_mul(panels.outputs()).saturating_mul(panels.depth());
-    let pieces = if work < PARALLEL_WORK { 1 } else { (work / PARALLEL_WORK).min(4 * rayon::current_num_threads()) };
-    let pieces = if rayon::current_num_threads() == 1 { 1 } else { pieces };
+    let threads = if work < PARALLEL_WORK { 1 } else { rayon::current_num_threads() };
+    let pieces = if threads == 1 { 1 } else { (work / PARALLEL_WORK).min(4 * threads) };
     split(source, panels, 0..rows, 0..panels.count(), out, clamp, pieces);
 }
 
