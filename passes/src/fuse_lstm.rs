@@ -81,8 +81,14 @@ struct Weight {
 }
 
 fn weight(value: ValueRef<'_>) -> Option<Weight> {
-    let tensor = value.constant().filter(|_| is_f32(value) && value.ty().shape.rank() == Some(2))?.clone();
-    Some(Weight { tensor, name: value.info().name.clone() })
+    let tensor = value
+        .constant()
+        .filter(|_| is_f32(value) && value.ty().shape.rank() == Some(2))?
+        .clone();
+    Some(Weight {
+        tensor,
+        name: value.info().name.clone(),
+    })
 }
 
 /// The body's `split` of a sum into four gates, with the sum's parts: the products of the input and of the output before.
@@ -113,7 +119,12 @@ fn sum(body: &Graph) -> Option<Sum<'_>> {
 /// The value before reshapes that only put dimensions of one in or out.
 fn unshaped(value: ValueRef<'_>) -> ValueRef<'_> {
     let op = value.producer();
-    let long = |v: ValueRef<'_>| v.ty().shape.dims().map(|d| d.iter().filter(|d| d.known() != Some(1)).copied().collect::<Vec<_>>());
+    let long = |v: ValueRef<'_>| {
+        v.ty()
+            .shape
+            .dims()
+            .map(|d| d.iter().filter(|d| d.known() != Some(1)).copied().collect::<Vec<_>>())
+    };
     match op.operand(0) {
         Some(before) if matches!(op.op(), Op::Reshape(_)) && long(before).is_some() && long(before) == long(value) => unshaped(before),
         _ => value,
@@ -122,7 +133,10 @@ fn unshaped(value: ValueRef<'_>) -> ValueRef<'_> {
 
 /// The position of the state that a value of the body or condition is.
 fn position(graph: &Graph, value: Option<ValueRef<'_>>) -> Option<usize> {
-    value.map(ValueRef::id).filter(|v| v.op == graph.parameters_op()).map(|v| v.port as usize)
+    value
+        .map(ValueRef::id)
+        .filter(|v| v.op == graph.parameters_op())
+        .map(|v| v.port as usize)
 }
 
 fn layer(model: &Model, found: Loop) -> Result<Layer, Skip> {
@@ -130,7 +144,10 @@ fn layer(model: &Model, found: Loop) -> Result<Layer, Skip> {
     let Sum { split, row, product } = sum(body).ok_or(Skip::No)?;
     let no = |reason: &'static str| Skip::because(reason);
     let pure = |graph: &Graph| {
-        graph.ids().into_iter().all(|id| graph.op(id).kind().is_pure() || id == graph.parameters_op() || id == graph.return_op())
+        graph
+            .ids()
+            .into_iter()
+            .all(|id| graph.op(id).kind().is_pure() || id == graph.parameters_op() || id == graph.return_op())
     };
     let tied = !outer.after(found.op).is_empty() || outer.ids().into_iter().any(|id| outer.after(id).contains(&found.op));
     if !pure(body) || !pure(model.graph(found.cond)) || tied {
@@ -140,12 +157,17 @@ fn layer(model: &Model, found: Loop) -> Result<Layer, Skip> {
     let (initial, next) = (found.initial(model), body.results());
     let results = outer.results_of(found.op);
     let (row, product) = (row.producer(), product.producer());
-    let recurrent = product.operand(1).and_then(weight).ok_or_else(|| no("the weights of its state are no f32 constant"))?;
+    let recurrent = product
+        .operand(1)
+        .and_then(weight)
+        .ok_or_else(|| no("the weights of its state are no f32 constant"))?;
     if product.operand(2).is_some() || activation(product.op()) != Some(Activation::None) {
         return Err(no("the product of its state has a bias or an activation"));
     }
     let output = position(body, product.operand(0)).ok_or_else(|| no("its output goes through other operations before the next step"))?;
-    let [rows, units] = *recurrent.tensor.dims() else { return Err(Skip::No) };
+    let [rows, units] = *recurrent.tensor.dims() else {
+        return Err(Skip::No);
+    };
     let along = body.operand(split, 0).and_then(|v| integer(body.value(v)));
     if rows != 4 * units || !matches!(along, Some(1 | -1)) || body.ty(next[output]).shape.rank() != Some(2) {
         return Err(no("its gates are not the fourths of the product of its state"));
@@ -160,12 +182,24 @@ fn layer(model: &Model, found: Loop) -> Result<Layer, Skip> {
     let (Op::FullyConnected(whole), Some(sequence)) = (projection.op(), projection.operand(0)) else {
         return Err(no("the products of its input are not one product over all steps"));
     };
-    let weights = projection.operand(1).and_then(weight).ok_or_else(|| no("the weights of its input are no f32 constant"))?;
-    if whole.activation != Activation::None || !is_f32(sequence) || sequence.ty().shape.rank() != Some(3) || weights.tensor.dims()[0] != rows {
+    let weights = projection
+        .operand(1)
+        .and_then(weight)
+        .ok_or_else(|| no("the weights of its input are no f32 constant"))?;
+    if whole.activation != Activation::None
+        || !is_f32(sequence)
+        || sequence.ty().shape.rank() != Some(3)
+        || weights.tensor.dims()[0] != rows
+    {
         return Err(no("the products of its input have another form"));
     }
     let bias = match projection.operand(2) {
-        Some(bias) => Some(bias.constant().filter(|t| is_f32(bias) && t.dims() == [rows]).cloned().ok_or_else(|| no("its bias is no constant"))?),
+        Some(bias) => Some(
+            bias.constant()
+                .filter(|t| is_f32(bias) && t.dims() == [rows])
+                .cloned()
+                .ok_or_else(|| no("its bias is no constant"))?,
+        ),
         None => None,
     };
 
@@ -197,7 +231,18 @@ fn layer(model: &Model, found: Loop) -> Result<Layer, Skip> {
         }
     }
     let (initial_output, initial_cell, last) = (initial[output], initial[cell], results[output]);
-    Ok(Layer { sequence: sequence.id(), gates, weights, recurrent, bias, units, initial_output, initial_cell, all, last })
+    Ok(Layer {
+        sequence: sequence.id(),
+        gates,
+        weights,
+        recurrent,
+        bias,
+        units,
+        initial_output,
+        initial_cell,
+        all,
+        last,
+    })
 }
 
 /// The gates of a cell whose output is `next`, and the position of the cell's state:
@@ -214,7 +259,15 @@ fn cell(body: &Graph, split: OpId, next: Value) -> Option<(Gates, usize)> {
         let (forget, before) = gated(kept, split)?;
         let (input, candidate) = gated(new, split)?;
         let cell = part(tanh(candidate)?)?;
-        Some((Gates { input, forget, cell, output }, position(body, Some(before))?))
+        Some((
+            Gates {
+                input,
+                forget,
+                cell,
+                output,
+            },
+            position(body, Some(before))?,
+        ))
     })?;
     let mut each = gates.in_order();
     each.sort_unstable();
@@ -244,7 +297,10 @@ fn steps(model: &Model, found: Loop, counter: usize) -> Option<usize> {
     let (outer, cond, body) = (model.graph(found.outer), model.graph(found.cond), model.graph(found.body));
     let next = body.value(body.results()[counter]).producer();
     let counts = matches!(next.op(), Op::Add(_))
-        && either_order(next, |now, one| (position(body, Some(now)) == Some(counter) && integer(one) == Some(1)).then_some(())).is_some();
+        && either_order(next, |now, one| {
+            (position(body, Some(now)) == Some(counter) && integer(one) == Some(1)).then_some(())
+        })
+        .is_some();
     let test = cond.value(*cond.results().first()?).producer();
     let tests = matches!(test.op(), Op::Less(_)) && position(cond, test.operand(0)) == Some(counter);
     let from_zero = integer(outer.value(found.initial(model)[counter])) == Some(0);
@@ -255,7 +311,10 @@ fn steps(model: &Model, found: Loop, counter: usize) -> Option<usize> {
 fn writes_row(body: &Graph, next: Value, at: usize, counter: usize, row: Value) -> bool {
     let op = body.at(next.op);
     let written = op.operand(1).is_some_and(|v| unshaped(v).id() == row);
-    let place = op.operand(2).map(ValueRef::producer).filter(|p| matches!(p.op(), Op::Concatenation(_)));
+    let place = op
+        .operand(2)
+        .map(ValueRef::producer)
+        .filter(|p| matches!(p.op(), Op::Concatenation(_)));
     let placed = place.is_some_and(|p| {
         p.operands().len() == 2
             && position(body, p.operand(0).map(unshaped)) == Some(counter)
@@ -267,18 +326,21 @@ fn writes_row(body: &Graph, next: Value, at: usize, counter: usize, row: Value) 
 fn fuse(graph: &mut Graph, op: OpId, layer: Layer) {
     let name = graph.results_of(op).into_iter().find_map(|v| graph.info(v).name.clone());
     let units = layer.units;
-    let mut add_parts = |graph: &mut Graph, weight: &Weight, what: &str| {
+    let add_parts = |graph: &mut Graph, weight: &Weight| {
         layer.gates.in_order().map(|gate| {
-            let rows = weight.tensor.sliced(0, gate as usize * units, units).expect("the weights have four gates' rows");
+            let rows = weight
+                .tensor
+                .sliced(0, gate as usize * units, units)
+                .expect("the weights have four gates' rows");
             let part = graph.add_const(rows);
-            graph.info_mut(part).name = weight.name.as_ref().map(|name| format!("{name}{what}{gate}").into());
+            graph.info_mut(part).name = weight.name.as_ref().map(|name| format!("{name}/{gate}").into());
             Some(part)
         })
     };
-    let weights = add_parts(graph, &layer.weights, "/");
-    let recurrent = add_parts(graph, &layer.recurrent, "/");
+    let weights = add_parts(graph, &layer.weights);
+    let recurrent = add_parts(graph, &layer.recurrent);
     let bias = layer.bias.unwrap_or_else(|| Tensor::splat(&Tensor::scalar(0.0f32), &[4 * units]));
-    let biases = add_parts(graph, &Weight { tensor: bias, name: None }, "");
+    let biases = add_parts(graph, &Weight { tensor: bias, name: None });
     let output_state = state(graph, layer.initial_output, layer.sequence, units);
     let cell_state = state(graph, layer.initial_cell, layer.sequence, units);
 
@@ -302,7 +364,14 @@ fn fuse(graph: &mut Graph, op: OpId, layer: Layer) {
     }
     if !graph.uses(layer.last).is_empty() {
         let [begin, end, strides] = [-1, 0, 1].map(|n| graph.add_ints(&[n]));
-        let last_row = StridedSlice { begin_mask: 0, end_mask: 0, ellipsis_mask: 0, new_axis_mask: 0, shrink_axis_mask: 1, offset: false };
+        let last_row = StridedSlice {
+            begin_mask: 0,
+            end_mask: 0,
+            ellipsis_mask: 0,
+            new_axis_mask: 0,
+            shrink_axis_mask: 1,
+            offset: false,
+        };
         let row = graph.add(last_row, &[outputs, begin, end, strides]);
         graph.info_mut(row).name = graph.info(layer.last).name.clone();
         graph.replace(layer.last, row);
