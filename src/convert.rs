@@ -72,6 +72,9 @@ impl ConvertOptions {
         if !self.passes.trim().is_empty() {
             manager = manager.add_all(PassManager::parse(&self.passes)?);
         }
+        if !self.raw {
+            manager = manager.add_all(pipelines::for_target(self.target));
+        }
         if let Some(options) = &self.quantize {
             manager = manager.add_all(pipelines::quantize(options.clone(), self.target));
         }
