@@ -32,13 +32,22 @@ enum Work {
 fn time(kernel: &'static Kernel, work: &Work) -> (Duration, usize) {
     let (outputs, depth, rows, inputs) = match work {
         Work::Product(rows, outputs, depth) => (*outputs, *depth, *rows, rows * depth),
-        Work::Convolution(shape) => (shape.filters, shape.depth(), shape.batch * shape.output[0] * shape.output[1], shape.batch * shape.input[0] * shape.input[1] * shape.channels),
+        Work::Convolution(shape) => (
+            shape.filters,
+            shape.depth(),
+            shape.batch * shape.output[0] * shape.output[1],
+            shape.batch * shape.input[0] * shape.input[1] * shape.channels,
+        ),
     };
     let weights = floats(outputs * depth);
     let packed = match kernel.precision {
         Precision::Float => PackedWeights::float_with(kernel, Matrix::new(&weights, outputs, depth), None, 1),
         Precision::Hybrid => {
-            let layout = Channels { outer: 1, count: outputs, inner: depth };
+            let layout = Channels {
+                outer: 1,
+                count: outputs,
+                inner: depth,
+            };
             let scales = hybrid::weight_scales(&weights, layout).expect("finite weights");
             let mut stored = vec![0; weights.len()];
             hybrid::quantize_weights(&weights, layout, &scales, &mut stored);
@@ -78,24 +87,59 @@ fn weights() {
     let rate = |elapsed: Duration| (data.len() * 4) as f64 / elapsed.as_secs_f64() / 1e9;
     for (what, layout) in [
         ("per tensor", Channels::whole(data.len())),
-        ("axis 0", Channels { outer: 1, count: rows, inner: columns }),
-        ("last axis", Channels { outer: rows, count: columns, inner: 1 }),
+        (
+            "axis 0",
+            Channels {
+                outer: 1,
+                count: rows,
+                inner: columns,
+            },
+        ),
+        (
+            "last axis",
+            Channels {
+                outer: rows,
+                count: columns,
+                inner: 1,
+            },
+        ),
     ] {
         let scales = hybrid::weight_scales(&data, layout).expect("finite weights");
         let find = least(|| drop(hybrid::weight_scales(&data, layout)));
         let store = least(|| hybrid::quantize_weights(&data, layout, &scales, &mut out));
-        println!("weights 2048 x 4096, {what:<12} scales {:6.1} GB/s   quantize {:6.1} GB/s", rate(find), rate(store));
+        println!(
+            "weights 2048 x 4096, {what:<12} scales {:6.1} GB/s   quantize {:6.1} GB/s",
+            rate(find),
+            rate(store)
+        );
     }
-    let scales = hybrid::weight_scales(&data, Channels { outer: rows, count: columns, inner: 1 }).expect("finite weights");
+    let scales = hybrid::weight_scales(
+        &data,
+        Channels {
+            outer: rows,
+            count: columns,
+            inner: 1,
+        },
+    )
+    .expect("finite weights");
     let store = least(|| hybrid::quantize_weights_transposed(&data, rows, columns, &scales, &mut out));
-    println!("weights 2048 x 4096, transposed                      quantize {:6.1} GB/s", rate(store));
+    println!(
+        "weights 2048 x 4096, transposed                      quantize {:6.1} GB/s",
+        rate(store)
+    );
     let copy = least(|| out.iter_mut().zip(&data).for_each(|(out, x)| *out = x.to_bits() as i8));
-    println!("weights 2048 x 4096, truncated, for comparison                {:6.1} GB/s\n", rate(copy));
+    println!(
+        "weights 2048 x 4096, truncated, for comparison                {:6.1} GB/s\n",
+        rate(copy)
+    );
 }
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a pool of one thread");
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build()
+        .expect("a pool of one thread");
     pool.install(|| {
         if wanted.is_empty() || wanted.iter().any(|part| part == "weights") {
             weights();
@@ -111,9 +155,19 @@ fn main() {
             ("3 x 3 of 7, 512 to 512", image(7, 512, 512, 3, 1)),
             ("7 x 7 of 224 by 2, 3 to 64", image(224, 3, 64, 7, 2)),
         ];
-        for (name, work) in works.iter().filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()))) {
-            let operation = if matches!(work, Work::Product(..)) { Operation::FullyConnected } else { Operation::Conv2d };
-            let mut kernels: Vec<_> = select::kernels().into_iter().filter(|kernel| kernel.operation == operation && (kernel.available)()).collect();
+        for (name, work) in works
+            .iter()
+            .filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str())))
+        {
+            let operation = if matches!(work, Work::Product(..)) {
+                Operation::FullyConnected
+            } else {
+                Operation::Conv2d
+            };
+            let mut kernels: Vec<_> = select::kernels()
+                .into_iter()
+                .filter(|kernel| kernel.operation == operation && (kernel.available)())
+                .collect();
             kernels.sort_by_key(|kernel| kernel.rank);
             let mut base = None;
             for kernel in kernels {

@@ -53,7 +53,9 @@ mod weights;
 
 pub use crate::arch::RowScale;
 pub(crate) use activations::quantize_row_biased;
-pub use activations::{quantize_row_asymmetric, quantize_row_qd8, quantize_row_symmetric, row_scale_asymmetric, row_scale_qd8, row_scale_symmetric};
+pub use activations::{
+    quantize_row_asymmetric, quantize_row_qd8, quantize_row_symmetric, row_scale_asymmetric, row_scale_qd8, row_scale_symmetric,
+};
 pub use weights::{Channels, NonFinite, quantize_weights, quantize_weights_transposed, weight_scales};
 
 /// The right side of (1): how far a weight may be from what is stored for it.

@@ -7,7 +7,10 @@ use proptest::prelude::*;
 
 /// The kernels of a kind that can run here; never none.
 fn available(operations: &[Operation], precision: Precision) -> Vec<&'static Kernel> {
-    let found: Vec<_> = select::kernels().into_iter().filter(|kernel| operations.contains(&kernel.operation) && kernel.precision == precision && (kernel.available)()).collect();
+    let found: Vec<_> = select::kernels()
+        .into_iter()
+        .filter(|kernel| operations.contains(&kernel.operation) && kernel.precision == precision && (kernel.available)())
+        .collect();
     assert!(!found.is_empty());
     found
 }
@@ -114,11 +117,22 @@ fn check_product(seed: u64, rows: usize, outputs: usize, depth: usize) {
     let transposed = random.below(3) == 0;
 
     let stored = random.floats(outputs * depth);
-    let view = |stored| if transposed { Matrix::new(stored, depth, outputs).transposed() } else { Matrix::new(stored, outputs, depth) };
+    let view = |stored| {
+        if transposed {
+            Matrix::new(stored, depth, outputs).transposed()
+        } else {
+            Matrix::new(stored, outputs, depth)
+        }
+    };
     let matrix = Matrix::new(&left, rows, depth);
     let want = matmul::multiply_float(matrix, view(&stored), bias, clamp);
     let (left_size, stored_size, bias_size) = (absolute(&left), absolute(&stored), bias.map(absolute));
-    let magnitudes = matmul::multiply_float(Matrix::new(&left_size, rows, depth), view(&stored_size), bias_size.as_deref(), Clamp::NONE);
+    let magnitudes = matmul::multiply_float(
+        Matrix::new(&left_size, rows, depth),
+        view(&stored_size),
+        bias_size.as_deref(),
+        Clamp::NONE,
+    );
     for kernel in available(&PRODUCTS, Precision::Float) {
         let packed = PackedWeights::float_with(kernel, view(&stored), bias, 1);
         let mut got = vec![f32::NAN; rows * outputs];
@@ -127,7 +141,13 @@ fn check_product(seed: u64, rows: usize, outputs: usize, depth: usize) {
     }
 
     let stored = weights(&mut random, outputs * depth);
-    let view = |stored| if transposed { Matrix::new(stored, depth, outputs).transposed() } else { Matrix::new(stored, outputs, depth) };
+    let view = |stored| {
+        if transposed {
+            Matrix::new(stored, depth, outputs).transposed()
+        } else {
+            Matrix::new(stored, outputs, depth)
+        }
+    };
     let scales = scales(&mut random, outputs);
     let want = matmul::multiply_hybrid(matrix, view(&stored), &scales, bias, clamp);
     for kernel in available(&PRODUCTS, Precision::Hybrid) {
@@ -162,7 +182,11 @@ fn products_large_enough_for_chunks_and_threads() {
 fn a_transposed_left_operand() {
     let mut random = Random(3);
     let (rows, outputs, depth) = (11, 21, 34);
-    let (left, stored, bytes) = (random.floats(rows * depth), random.floats(outputs * depth), random.bytes(outputs * depth));
+    let (left, stored, bytes) = (
+        random.floats(rows * depth),
+        random.floats(outputs * depth),
+        random.bytes(outputs * depth),
+    );
     let across = Matrix::new(&left, depth, rows).transposed();
     let mut along = Vec::new();
     for r in 0..rows {
@@ -190,11 +214,21 @@ fn the_deepest_product_that_cannot_overflow() {
     for (value, weight) in [(1.0f32, 127i8), (1.0, -127), (-1.0, 127), (-1.0, -127)] {
         let left = vec![value; depth];
         let stored = vec![weight; depth];
-        let want = matmul::multiply_hybrid(Matrix::new(&left, 1, depth), Matrix::new(&stored, 1, depth), &[1.0 / 127.0], None, Clamp::NONE);
+        let want = matmul::multiply_hybrid(
+            Matrix::new(&left, 1, depth),
+            Matrix::new(&stored, 1, depth),
+            &[1.0 / 127.0],
+            None,
+            Clamp::NONE,
+        );
         assert!((f64::from(want[0]) / (f64::from(value) * f64::from(weight) / 127.0 * depth as f64) - 1.0).abs() < 1e-5);
         for kernel in available(&PRODUCTS, Precision::Hybrid) {
             let mut got = [0.0];
-            PackedWeights::hybrid_with(kernel, Matrix::new(&stored, 1, depth), &[1.0 / 127.0], None, 1).multiply(Matrix::new(&left, 1, depth), &mut got, Clamp::NONE);
+            PackedWeights::hybrid_with(kernel, Matrix::new(&stored, 1, depth), &[1.0 / 127.0], None, 1).multiply(
+                Matrix::new(&left, 1, depth),
+                &mut got,
+                Clamp::NONE,
+            );
             assert_eq!(got[..], want[..], "{}", kernel.name);
         }
     }
@@ -213,7 +247,13 @@ fn check_convolution(seed: u64, shape: &Conv2dShape) {
     let matrix = Matrix::new(&stored, shape.filters, shape.depth());
     let want = matmul::conv_2d_float(shape, &input, matrix, bias, clamp);
     let (input_size, stored_size, bias_size) = (absolute(&input), absolute(&stored), bias.map(absolute));
-    let magnitudes = matmul::conv_2d_float(shape, &input_size, Matrix::new(&stored_size, shape.filters, shape.depth()), bias_size.as_deref(), Clamp::NONE);
+    let magnitudes = matmul::conv_2d_float(
+        shape,
+        &input_size,
+        Matrix::new(&stored_size, shape.filters, shape.depth()),
+        bias_size.as_deref(),
+        Clamp::NONE,
+    );
     for kernel in available(&[Operation::Conv2d], Precision::Float) {
         let mut got = vec![f32::NAN; results];
         PackedWeights::float_with(kernel, matrix, bias, shape.groups).convolve(shape, &input, &mut got, clamp);
@@ -234,33 +274,95 @@ fn check_convolution(seed: u64, shape: &Conv2dShape) {
 /// Any convolution: patches may lie wholly or partly outside the image on every side.
 fn convolution() -> impl Strategy<Value = Conv2dShape> {
     let pair = |range: std::ops::Range<usize>| [range.clone(), range];
-    (1..3usize, pair(1..9), 1..6usize, pair(1..8), 1..12usize, pair(1..5), pair(1..4), pair(1..4), pair(0..4), 1..4usize).prop_map(
-        |(batch, input, channels, output, filters, kernel, stride, dilation, padding, groups)| Conv2dShape {
-            batch,
-            input,
-            channels: channels * groups,
-            output,
-            filters: filters * groups,
-            kernel,
-            stride,
-            dilation,
-            padding,
-            groups,
-        },
+    (
+        1..3usize,
+        pair(1..9),
+        1..6usize,
+        pair(1..8),
+        1..12usize,
+        pair(1..5),
+        pair(1..4),
+        pair(1..4),
+        pair(0..4),
+        1..4usize,
     )
+        .prop_map(
+            |(batch, input, channels, output, filters, kernel, stride, dilation, padding, groups)| Conv2dShape {
+                batch,
+                input,
+                channels: channels * groups,
+                output,
+                filters: filters * groups,
+                kernel,
+                stride,
+                dilation,
+                padding,
+                groups,
+            },
+        )
 }
 
 #[test]
 fn convolutions_of_common_shapes() {
-    let base = Conv2dShape { batch: 1, input: [20, 18], channels: 16, output: [20, 18], filters: 72, kernel: [1, 1], stride: [1, 1], dilation: [1, 1], padding: [0, 0], groups: 1 };
+    let base = Conv2dShape {
+        batch: 1,
+        input: [20, 18],
+        channels: 16,
+        output: [20, 18],
+        filters: 72,
+        kernel: [1, 1],
+        stride: [1, 1],
+        dilation: [1, 1],
+        padding: [0, 0],
+        groups: 1,
+    };
     check_convolution(1, &base);
-    check_convolution(2, &Conv2dShape { kernel: [3, 3], padding: [1, 1], ..base.clone() });
-    check_convolution(3, &Conv2dShape { batch: 2, kernel: [7, 7], stride: [2, 2], padding: [2, 2], channels: 3, output: [10, 9], ..base.clone() });
+    check_convolution(
+        2,
+        &Conv2dShape {
+            kernel: [3, 3],
+            padding: [1, 1],
+            ..base.clone()
+        },
+    );
+    check_convolution(
+        3,
+        &Conv2dShape {
+            batch: 2,
+            kernel: [7, 7],
+            stride: [2, 2],
+            padding: [2, 2],
+            channels: 3,
+            output: [10, 9],
+            ..base.clone()
+        },
+    );
     check_convolution(4, &Conv2dShape { groups: 4, ..base.clone() });
-    check_convolution(5, &Conv2dShape { groups: 16, filters: 32, kernel: [3, 3], padding: [1, 1], ..base.clone() });
+    check_convolution(
+        5,
+        &Conv2dShape {
+            groups: 16,
+            filters: 32,
+            kernel: [3, 3],
+            padding: [1, 1],
+            ..base.clone()
+        },
+    );
     check_convolution(6, &Conv2dShape { batch: 0, ..base.clone() });
-    check_convolution(7, &Conv2dShape { output: [0, 18], ..base.clone() });
-    check_convolution(8, &Conv2dShape { channels: 0, ..base.clone() });
+    check_convolution(
+        7,
+        &Conv2dShape {
+            output: [0, 18],
+            ..base.clone()
+        },
+    );
+    check_convolution(
+        8,
+        &Conv2dShape {
+            channels: 0,
+            ..base.clone()
+        },
+    );
     check_convolution(9, &Conv2dShape { filters: 0, ..base });
 }
 
@@ -271,17 +373,28 @@ fn one_thread_and_four_give_the_same_bits() {
     let left = random.floats(rows * depth);
     let (stored, bytes) = (random.floats(outputs * depth), random.bytes(outputs * depth));
     let run = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool of threads");
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .expect("a pool of threads");
         pool.install(|| {
             let mut all = Vec::new();
             for kernel in available(&PRODUCTS, Precision::Float) {
                 let mut out = vec![0.0; rows * outputs];
-                PackedWeights::float_with(kernel, Matrix::new(&stored, outputs, depth), None, 1).multiply(Matrix::new(&left, rows, depth), &mut out, Clamp::NONE);
+                PackedWeights::float_with(kernel, Matrix::new(&stored, outputs, depth), None, 1).multiply(
+                    Matrix::new(&left, rows, depth),
+                    &mut out,
+                    Clamp::NONE,
+                );
                 all.push(bits(&out));
             }
             for kernel in available(&PRODUCTS, Precision::Hybrid) {
                 let mut out = vec![0.0; rows * outputs];
-                PackedWeights::hybrid_with(kernel, Matrix::new(&bytes, outputs, depth), &[0.02], None, 1).multiply(Matrix::new(&left, rows, depth), &mut out, Clamp::NONE);
+                PackedWeights::hybrid_with(kernel, Matrix::new(&bytes, outputs, depth), &[0.02], None, 1).multiply(
+                    Matrix::new(&left, rows, depth),
+                    &mut out,
+                    Clamp::NONE,
+                );
                 all.push(bits(&out));
             }
             all
@@ -294,9 +407,16 @@ fn one_thread_and_four_give_the_same_bits() {
 fn names_are_unique_and_the_best_comes_first() {
     let kernels = select::kernels();
     for (index, kernel) in kernels.iter().enumerate() {
-        assert!(kernels[..index].iter().all(|other| other.name != kernel.name), "{} is registered twice", kernel.name);
+        assert!(
+            kernels[..index].iter().all(|other| other.name != kernel.name),
+            "{} is registered twice",
+            kernel.name
+        );
         assert!(std::ptr::eq(select::find(kernel.name).expect("a kernel by its name"), *kernel));
-        assert!(std::ptr::eq(select::choose(kernel.operation, kernel.precision), available(&[kernel.operation], kernel.precision)[0]));
+        assert!(std::ptr::eq(
+            select::choose(kernel.operation, kernel.precision),
+            available(&[kernel.operation], kernel.precision)[0]
+        ));
     }
 }
 

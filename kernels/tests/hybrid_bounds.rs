@@ -12,7 +12,8 @@ fn weights() -> impl Strategy<Value = Vec<f32>> {
         1 => Just(0.0f32),
         1 => (-254i32..=254).prop_map(|halves| halves as f32 / 254.0),
     ];
-    (prop::collection::vec(value, 1..400), -60i32..40).prop_map(|(values, power)| values.into_iter().map(|x| x * 2f32.powi(power)).collect())
+    (prop::collection::vec(value, 1..400), -60i32..40)
+        .prop_map(|(values, power)| values.into_iter().map(|x| x * 2f32.powi(power)).collect())
 }
 
 /// Any finite float.
@@ -30,12 +31,23 @@ fn layout() -> impl Strategy<Value = (Channels, Vec<f32>)> {
     (1..5usize, 1..70usize, 1..140usize, 0..4u8).prop_flat_map(|(outer, count, inner, kind)| {
         let layout = match kind {
             0 => Channels { outer: 1, count, inner },
-            1 => Channels { outer: inner, count, inner: 1 },
+            1 => Channels {
+                outer: inner,
+                count,
+                inner: 1,
+            },
             2 => Channels::whole(outer * count * inner),
-            _ => Channels { outer, count: count.min(9), inner: inner.min(20) },
+            _ => Channels {
+                outer,
+                count: count.min(9),
+                inner: inner.min(20),
+            },
         };
         let elements = layout.outer * layout.count * layout.inner;
-        (Just(layout), prop::collection::vec(prop_oneof![9 => -2.0f32..2.0, 1 => finite()], elements))
+        (
+            Just(layout),
+            prop::collection::vec(prop_oneof![9 => -2.0f32..2.0, 1 => finite()], elements),
+        )
     })
 }
 
@@ -58,9 +70,18 @@ fn real(how: RowScale, stored: i8) -> f64 {
 /// Rows whose range single precision can divide into steps.
 fn row() -> impl Strategy<Value = Vec<f32>> {
     let value = prop_oneof![8 => -1.0f32..1.0, 1 => 0.0f32..1.0, 1 => Just(0.0f32)];
-    let shape = prop_oneof![Just((-1.0f32, 1.0f32)), Just((0.0, 1.0)), Just((-1.0, 0.0)), Just((-0.01, 1.0)), Just((0.9, 1.0))];
+    let shape = prop_oneof![
+        Just((-1.0f32, 1.0f32)),
+        Just((0.0, 1.0)),
+        Just((-1.0, 0.0)),
+        Just((-0.01, 1.0)),
+        Just((0.9, 1.0))
+    ];
     (prop::collection::vec(value, 1..300), -100i32..120, shape).prop_map(|(values, power, (low, high))| {
-        values.into_iter().map(|x| (low + (high - low) * (x + 1.0) / 2.0) * 2f32.powi(power)).collect()
+        values
+            .into_iter()
+            .map(|x| (low + (high - low) * (x + 1.0) / 2.0) * 2f32.powi(power))
+            .collect()
     })
 }
 
@@ -215,28 +236,73 @@ fn the_weight_term_of_the_bound_is_attained() {
     let depth = 256;
     let scale = 1.0 / 127.0;
     // Every weight half a step from the grid, so that each error is the greatest possible.
-    let values: Vec<f32> = (0..depth).map(|index| if index == 0 { 1.0 } else { ((index % 100) as f32 + 0.5) / 127.0 }).collect();
+    let values: Vec<f32> = (0..depth)
+        .map(|index| if index == 0 { 1.0 } else { ((index % 100) as f32 + 0.5) / 127.0 })
+        .collect();
     let mut stored = vec![0; depth];
     hybrid::quantize_weights(&values, Channels::whole(depth), &[scale], &mut stored);
-    let row: Vec<f32> = values.iter().zip(&stored).map(|(w, v)| if f64::from(*w) > f64::from(*v) * scale { 1.0 } else { -1.0 }).collect();
+    let row: Vec<f32> = values
+        .iter()
+        .zip(&stored)
+        .map(|(w, v)| if f64::from(*w) > f64::from(*v) * scale { 1.0 } else { -1.0 })
+        .collect();
     let exact: f64 = row.iter().zip(&values).map(|(x, w)| f64::from(*x) * f64::from(*w)).sum();
     let rounded: f64 = row.iter().zip(&stored).map(|(x, v)| f64::from(*x) * f64::from(*v) * scale).sum();
     let claimed = hybrid::weight_error(scale) * depth as f64;
-    assert!((exact - rounded).abs() <= claimed && (exact - rounded).abs() >= 0.99 * claimed, "{} of {claimed}", (exact - rounded).abs());
+    assert!(
+        (exact - rounded).abs() <= claimed && (exact - rounded).abs() >= 0.99 * claimed,
+        "{} of {claimed}",
+        (exact - rounded).abs()
+    );
 }
 
 #[test]
 fn channels_that_are_zero_or_tiny_get_the_least_scale() {
     let data = [0.0, 0.0, 1e-9, -4e-7, 1e-30, f32::from_bits(1)];
-    let scales = hybrid::weight_scales(&data, Channels { outer: 1, count: 3, inner: 2 }).expect("finite weights");
+    let scales = hybrid::weight_scales(
+        &data,
+        Channels {
+            outer: 1,
+            count: 3,
+            inner: 2,
+        },
+    )
+    .expect("finite weights");
     assert_eq!(scales, [5e-7 / 127.0; 3]);
-    assert_eq!(hybrid::weight_scales(&[], Channels { outer: 1, count: 2, inner: 0 }), Ok(vec![5e-7 / 127.0; 2]));
+    assert_eq!(
+        hybrid::weight_scales(
+            &[],
+            Channels {
+                outer: 1,
+                count: 2,
+                inner: 0
+            }
+        ),
+        Ok(vec![5e-7 / 127.0; 2])
+    );
 }
 
 #[test]
 fn weights_that_are_not_finite_are_refused_with_their_channel() {
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-        for (layout, at) in [(Channels { outer: 1, count: 3, inner: 40 }, 85), (Channels { outer: 40, count: 3, inner: 1 }, 83)] {
+        for (layout, at) in [
+            (
+                Channels {
+                    outer: 1,
+                    count: 3,
+                    inner: 40,
+                },
+                85,
+            ),
+            (
+                Channels {
+                    outer: 40,
+                    count: 3,
+                    inner: 1,
+                },
+                83,
+            ),
+        ] {
             let mut data = vec![0.5; 120];
             data[at] = bad;
             assert_eq!(hybrid::weight_scales(&data, layout).map_err(|error| error.channel), Err(2));
@@ -249,11 +315,29 @@ fn weights_that_are_not_finite_are_refused_with_their_channel() {
 fn known_rows() {
     let row = [-1.0, 0.0, 3.0];
     let mut stored = [0; 3];
-    assert_eq!(hybrid::quantize_row_symmetric(&row, &mut stored), RowScale { scale: 3.0 / 127.0, zero_point: 0 });
+    assert_eq!(
+        hybrid::quantize_row_symmetric(&row, &mut stored),
+        RowScale {
+            scale: 3.0 / 127.0,
+            zero_point: 0
+        }
+    );
     assert_eq!(stored, [-42, 0, 127]);
-    assert_eq!(hybrid::quantize_row_asymmetric(&row, &mut stored), RowScale { scale: (4.0f64 / 255.0) as f32, zero_point: -64 });
+    assert_eq!(
+        hybrid::quantize_row_asymmetric(&row, &mut stored),
+        RowScale {
+            scale: (4.0f64 / 255.0) as f32,
+            zero_point: -64
+        }
+    );
     assert_eq!(stored, [-128, -64, 127]);
-    assert_eq!(hybrid::quantize_row_qd8(&row, &mut stored), RowScale { scale: 1.0 / 63.75, zero_point: -64 });
+    assert_eq!(
+        hybrid::quantize_row_qd8(&row, &mut stored),
+        RowScale {
+            scale: 1.0 / 63.75,
+            zero_point: -64
+        }
+    );
     assert_eq!(stored, [-128, -64, 127]);
     for (_, quantize) in QUANTIZERS {
         assert_eq!(quantize(&[0.0; 3], &mut stored).scale, 1.0);
@@ -263,20 +347,66 @@ fn known_rows() {
 #[test]
 fn several_threads_find_and_store_the_same() {
     let (rows, columns) = (300, 700);
-    let data: Vec<f32> = (0..rows * columns).map(|index: usize| (index as u32).wrapping_mul(2_654_435_761) as i32 as f32).collect();
+    let data: Vec<f32> = (0..rows * columns)
+        .map(|index: usize| (index as u32).wrapping_mul(2_654_435_761) as i32 as f32)
+        .collect();
     let run = |threads: usize| {
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool of threads").install(|| {
-            [Channels::whole(rows * columns), Channels { outer: 1, count: rows, inner: columns }, Channels { outer: rows, count: columns, inner: 1 }, Channels { outer: 3, count: 100, inner: columns }].map(|layout| {
-                let scales = hybrid::weight_scales(&data, layout).expect("finite weights");
-                let mut stored = vec![0; data.len()];
-                hybrid::quantize_weights(&data, layout, &scales, &mut stored);
-                (scales, stored)
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .expect("a pool of threads")
+            .install(|| {
+                [
+                    Channels::whole(rows * columns),
+                    Channels {
+                        outer: 1,
+                        count: rows,
+                        inner: columns,
+                    },
+                    Channels {
+                        outer: rows,
+                        count: columns,
+                        inner: 1,
+                    },
+                    Channels {
+                        outer: 3,
+                        count: 100,
+                        inner: columns,
+                    },
+                ]
+                .map(|layout| {
+                    let scales = hybrid::weight_scales(&data, layout).expect("finite weights");
+                    let mut stored = vec![0; data.len()];
+                    hybrid::quantize_weights(&data, layout, &scales, &mut stored);
+                    (scales, stored)
+                })
             })
-        })
     };
     let (one, four) = (run(1), run(4));
     assert_eq!(one, four);
-    for ((scales, stored), layout) in one.iter().zip([Channels::whole(rows * columns), Channels { outer: 1, count: rows, inner: columns }, Channels { outer: rows, count: columns, inner: 1 }, Channels { outer: 3, count: 100, inner: columns }]) {
-        assert!(data.iter().zip(stored).enumerate().all(|(index, (x, v))| *v == store(*x, scales[channel(layout, index)])));
+    for ((scales, stored), layout) in one.iter().zip([
+        Channels::whole(rows * columns),
+        Channels {
+            outer: 1,
+            count: rows,
+            inner: columns,
+        },
+        Channels {
+            outer: rows,
+            count: columns,
+            inner: 1,
+        },
+        Channels {
+            outer: 3,
+            count: 100,
+            inner: columns,
+        },
+    ]) {
+        assert!(
+            data.iter()
+                .zip(stored)
+                .enumerate()
+                .all(|(index, (x, v))| *v == store(*x, scales[channel(layout, index)]))
+        );
     }
 }

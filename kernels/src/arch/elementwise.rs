@@ -14,7 +14,11 @@ pub(crate) trait Elementwise {
 pub(crate) fn widest<E: Elementwise>(work: E) -> E::Output {
     #[cfg(target_arch = "x86_64")]
     {
-        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vl") && is_x86_feature_detected!("avx512dq") {
+        if is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512dq")
+        {
             // SAFETY: the CPU has the features that the function is compiled for.
             return unsafe { on_avx512(work) };
         }

@@ -6,7 +6,11 @@ use super::{Block, Clamp, Panel, Rows, Tile, check};
 /// mathematical library for each product would be too slow).
 #[inline(always)]
 fn multiply_add(a: f32, b: f32, sum: f32) -> f32 {
-    if cfg!(any(target_arch = "aarch64", target_feature = "fma")) { a.mul_add(b, sum) } else { a * b + sum }
+    if cfg!(any(target_arch = "aarch64", target_feature = "fma")) {
+        a.mul_add(b, sum)
+    } else {
+        a * b + sum
+    }
 }
 
 /// Float tile.

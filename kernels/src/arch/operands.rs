@@ -16,9 +16,15 @@ pub struct Clamp {
 
 impl Clamp {
     /// No activation.
-    pub const NONE: Clamp = Clamp { min: f32::NEG_INFINITY, max: f32::INFINITY };
+    pub const NONE: Clamp = Clamp {
+        min: f32::NEG_INFINITY,
+        max: f32::INFINITY,
+    };
     /// `max(x, 0)`.
-    pub const RELU: Clamp = Clamp { min: 0.0, max: f32::INFINITY };
+    pub const RELU: Clamp = Clamp {
+        min: 0.0,
+        max: f32::INFINITY,
+    };
     /// `min(max(x, 0), 6)`.
     pub const RELU6: Clamp = Clamp { min: 0.0, max: 6.0 };
     /// `min(max(x, −1), 1)`.
@@ -58,10 +64,23 @@ impl<'a, L> Rows<'a, L> {
     /// When a row reaches past the data, or the scales are neither absent nor one a row.
     #[inline]
     pub fn new(data: &'a [L], stride: usize, count: usize, depth: usize, scales: &'a [RowScale]) -> Self {
-        let reach = if count == 0 { 0 } else { (count - 1).checked_mul(stride).and_then(|start| start.checked_add(depth)).expect("a row offset within the address space") };
+        let reach = if count == 0 {
+            0
+        } else {
+            (count - 1)
+                .checked_mul(stride)
+                .and_then(|start| start.checked_add(depth))
+                .expect("a row offset within the address space")
+        };
         assert!(reach <= data.len(), "rows that reach past their data");
         assert!(scales.is_empty() || scales.len() == count, "one scale a row");
-        Rows { data, stride, count, depth, scales }
+        Rows {
+            data,
+            stride,
+            count,
+            depth,
+            scales,
+        }
     }
 
     /// The number of rows.
@@ -119,10 +138,23 @@ impl<'a, R> Panel<'a, R> {
     /// When a length differs from what `width` and `depth` say.
     #[inline]
     pub fn new(values: &'a [R], width: usize, depth: usize, bias: &'a [f32], scales: &'a [f32], sums: &'a [i32]) -> Self {
-        assert!(Some(values.len()) == width.checked_mul(depth), "a panel holds width times depth weights");
+        assert!(
+            Some(values.len()) == width.checked_mul(depth),
+            "a panel holds width times depth weights"
+        );
         assert!(bias.len() == width, "one bias a column");
-        assert!(scales.len() == sums.len() && (scales.is_empty() || scales.len() == width), "one scale and one sum a column");
-        Panel { values, width, depth, bias, scales, sums }
+        assert!(
+            scales.len() == sums.len() && (scales.is_empty() || scales.len() == width),
+            "one scale and one sum a column"
+        );
+        Panel {
+            values,
+            width,
+            depth,
+            bias,
+            scales,
+            sums,
+        }
     }
 
     /// The number of columns.
@@ -181,9 +213,22 @@ impl<'a> Block<'a> {
     /// # Panics
     /// When rows overlap or reach past the data.
     pub fn new(data: &'a mut [f32], rows: usize, columns: usize, stride: usize) -> Self {
-        let reach = if rows == 0 { 0 } else { (rows - 1).checked_mul(stride).and_then(|start| start.checked_add(columns)).expect("a row offset within the address space") };
+        let reach = if rows == 0 {
+            0
+        } else {
+            (rows - 1)
+                .checked_mul(stride)
+                .and_then(|start| start.checked_add(columns))
+                .expect("a row offset within the address space")
+        };
         assert!(columns <= stride && reach <= data.len(), "a block that its data does not hold");
-        Block { start: data.as_mut_ptr(), rows, columns, stride, owner: PhantomData }
+        Block {
+            start: data.as_mut_ptr(),
+            rows,
+            columns,
+            stride,
+            owner: PhantomData,
+        }
     }
 
     /// The number of rows.
@@ -228,14 +273,23 @@ impl<'a> Block<'a> {
     /// When the ranges are not inside the block.
     #[inline]
     pub fn part(&mut self, rows: Range<usize>, columns: Range<usize>) -> Block<'_> {
-        assert!(rows.start <= rows.end && rows.end <= self.rows && columns.start <= columns.end && columns.end <= self.columns, "a part outside its block");
+        assert!(
+            rows.start <= rows.end && rows.end <= self.rows && columns.start <= columns.end && columns.end <= self.columns,
+            "a part outside its block"
+        );
         let start = if rows.is_empty() || columns.is_empty() {
             self.start
         } else {
             // SAFETY: the part is not empty and inside the block, so its first element is one of the block's.
             unsafe { self.start.add(rows.start * self.stride + columns.start) }
         };
-        Block { start, rows: rows.len(), columns: columns.len(), stride: self.stride, owner: PhantomData }
+        Block {
+            start,
+            rows: rows.len(),
+            columns: columns.len(),
+            stride: self.stride,
+            owner: PhantomData,
+        }
     }
 
     /// The rows before `row` and the others.
@@ -245,7 +299,18 @@ impl<'a> Block<'a> {
     pub fn split_rows(mut self, row: usize) -> (Block<'a>, Block<'a>) {
         let (rows, columns) = (self.rows, self.columns);
         let (top, bottom) = (self.part(0..row, 0..columns).start, self.part(row..rows, 0..columns).start);
-        (Block { start: top, rows: row, ..self.shape() }, Block { start: bottom, rows: rows - row, ..self.shape() })
+        (
+            Block {
+                start: top,
+                rows: row,
+                ..self.shape()
+            },
+            Block {
+                start: bottom,
+                rows: rows - row,
+                ..self.shape()
+            },
+        )
     }
 
     /// The columns before `column` and the others.
@@ -255,11 +320,28 @@ impl<'a> Block<'a> {
     pub fn split_columns(mut self, column: usize) -> (Block<'a>, Block<'a>) {
         let (rows, columns) = (self.rows, self.columns);
         let (left, right) = (self.part(0..rows, 0..column).start, self.part(0..rows, column..columns).start);
-        (Block { start: left, columns: column, ..self.shape() }, Block { start: right, columns: columns - column, ..self.shape() })
+        (
+            Block {
+                start: left,
+                columns: column,
+                ..self.shape()
+            },
+            Block {
+                start: right,
+                columns: columns - column,
+                ..self.shape()
+            },
+        )
     }
 
     /// The same extents for the halves of a split, which take over the borrow of the block that is given up.
     fn shape(&self) -> Block<'a> {
-        Block { start: self.start, rows: self.rows, columns: self.columns, stride: self.stride, owner: PhantomData }
+        Block {
+            start: self.start,
+            rows: self.rows,
+            columns: self.columns,
+            stride: self.stride,
+            owner: PhantomData,
+        }
     }
 }

@@ -40,10 +40,20 @@ impl Conv2dShape {
 
     /// Panics unless the extents fit each other and the numbers of elements.
     pub(super) fn check(&self, input: usize, output: usize) {
-        assert!(self.groups > 0 && self.channels.is_multiple_of(self.groups) && self.filters.is_multiple_of(self.groups), "channels and filters that divide into the groups");
-        let elements = |[height, width]: [usize; 2], channels: usize| self.batch.checked_mul(height)?.checked_mul(width)?.checked_mul(channels);
-        assert!(elements(self.input, self.channels) == Some(input), "an input of the convolution's shape");
-        assert!(elements(self.output, self.filters) == Some(output), "an output of the convolution's shape");
+        assert!(
+            self.groups > 0 && self.channels.is_multiple_of(self.groups) && self.filters.is_multiple_of(self.groups),
+            "channels and filters that divide into the groups"
+        );
+        let elements =
+            |[height, width]: [usize; 2], channels: usize| self.batch.checked_mul(height)?.checked_mul(width)?.checked_mul(channels);
+        assert!(
+            elements(self.input, self.channels) == Some(input),
+            "an input of the convolution's shape"
+        );
+        assert!(
+            elements(self.output, self.filters) == Some(output),
+            "an output of the convolution's shape"
+        );
     }
 
     /// Each patch is one pixel, and each pixel a patch.
@@ -53,7 +63,15 @@ impl Conv2dShape {
 }
 
 /// Convolves; `padding` is what stands for zero in each image, `scales` one an image for a hybrid product.
-pub(super) fn run<T: Tile>(shape: &Conv2dShape, input: &[T::Left], padding: &[T::Left], scales: &[RowScale], groups: &[Panels<T>], out: &mut [f32], clamp: Clamp) {
+pub(super) fn run<T: Tile>(
+    shape: &Conv2dShape,
+    input: &[T::Left],
+    padding: &[T::Left],
+    scales: &[RowScale],
+    groups: &[Panels<T>],
+    out: &mut [f32],
+    clamp: Clamp,
+) {
     let pixels = shape.output[0] * shape.output[1];
     let rows = shape.batch * pixels;
     if out.is_empty() {
@@ -66,9 +84,28 @@ pub(super) fn run<T: Tile>(shape: &Conv2dShape, input: &[T::Left], padding: &[T:
         let out = block.part(0..rows, columns);
         if shape.is_pointwise() && panels.depth() == share {
             let data = if share == 0 { input } else { &input[group * share..] };
-            nest::product(&InPlace { data, stride: shape.channels, scales, rows_per_scale: pixels }, panels, out, clamp);
+            nest::product(
+                &InPlace {
+                    data,
+                    stride: shape.channels,
+                    scales,
+                    rows_per_scale: pixels,
+                },
+                panels,
+                out,
+                clamp,
+            );
         } else {
-            let patches = Patches { shape, input, padding, scales, pixels, first_channel: group * share, share, depth: panels.depth() };
+            let patches = Patches {
+                shape,
+                input,
+                padding,
+                scales,
+                pixels,
+                first_channel: group * share,
+                share,
+                depth: panels.depth(),
+            };
             nest::product(&patches, panels, out, clamp);
         }
     }
@@ -106,7 +143,16 @@ impl<L: Copy + Default + Sync> Source<L> for Patches<'_, L> {
 impl<L: Copy> Patches<'_, L> {
     /// Copies the patch of one output pixel, in ascending order, so that what a copy writes too much is written over.
     fn gather(&self, row: usize, to: &mut [L]) {
-        let Conv2dShape { input: [height, width], channels, output, kernel: [kernel_height, kernel_width], stride, dilation, padding, .. } = *self.shape;
+        let Conv2dShape {
+            input: [height, width],
+            channels,
+            output,
+            kernel: [kernel_height, kernel_width],
+            stride,
+            dilation,
+            padding,
+            ..
+        } = *self.shape;
         let (image, pixel) = (row / self.pixels, row % self.pixels);
         let (top, left) = (pixel / output[1] * stride[0], pixel % output[1] * stride[1]);
         let zero = self.padding[image];

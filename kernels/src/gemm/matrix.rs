@@ -16,8 +16,18 @@ impl<'a, T: Copy> Matrix<'a, T> {
     /// # Panics
     /// When `data` is not `rows · columns` elements.
     pub fn new(data: &'a [T], rows: usize, columns: usize) -> Self {
-        assert!(rows.checked_mul(columns) == Some(data.len()), "a matrix of {rows} by {columns} over {} elements", data.len());
-        Matrix { data, rows, columns, row_stride: columns, column_stride: 1 }
+        assert!(
+            rows.checked_mul(columns) == Some(data.len()),
+            "a matrix of {rows} by {columns} over {} elements",
+            data.len()
+        );
+        Matrix {
+            data,
+            rows,
+            columns,
+            row_stride: columns,
+            column_stride: 1,
+        }
     }
 
     /// Any strides.
@@ -31,12 +41,24 @@ impl<'a, T: Copy> Matrix<'a, T> {
             let last = row.zip(column).and_then(|(row, column)| row.checked_add(column));
             assert!(last.is_some_and(|last| last < data.len()), "a matrix that reaches past its data");
         }
-        Matrix { data, rows, columns, row_stride, column_stride }
+        Matrix {
+            data,
+            rows,
+            columns,
+            row_stride,
+            column_stride,
+        }
     }
 
     /// Rows for columns; moves nothing.
     pub fn transposed(self) -> Self {
-        Matrix { data: self.data, rows: self.columns, columns: self.rows, row_stride: self.column_stride, column_stride: self.row_stride }
+        Matrix {
+            data: self.data,
+            rows: self.columns,
+            columns: self.rows,
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+        }
     }
 
     /// The number of rows.
@@ -77,7 +99,15 @@ impl<'a, T: Copy> Matrix<'a, T> {
     /// Some of the rows.
     pub(crate) fn rows_from(self, first: usize, count: usize) -> Self {
         assert!(first + count <= self.rows, "rows inside the matrix");
-        let start = if count == 0 || self.columns == 0 { 0 } else { first * self.row_stride };
-        Matrix { data: &self.data[start..], rows: count, ..self }
+        let start = if count == 0 || self.columns == 0 {
+            0
+        } else {
+            first * self.row_stride
+        };
+        Matrix {
+            data: &self.data[start..],
+            rows: count,
+            ..self
+        }
     }
 }

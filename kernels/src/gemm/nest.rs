@@ -59,7 +59,15 @@ pub(crate) fn product<T: Tile>(source: &impl Source<T::Left>, panels: &Panels<T>
 }
 
 /// Halves the longer side until there are as many pieces as wanted. Every element is computed the same way in any piece.
-fn split<T: Tile>(source: &impl Source<T::Left>, panels: &Panels<T>, rows: Range<usize>, columns: Range<usize>, out: Block<'_>, clamp: Clamp, pieces: usize) {
+fn split<T: Tile>(
+    source: &impl Source<T::Left>,
+    panels: &Panels<T>,
+    rows: Range<usize>,
+    columns: Range<usize>,
+    out: Block<'_>,
+    clamp: Clamp,
+    pieces: usize,
+) {
     let blocks = rows.len().div_ceil(T::MR);
     if pieces < 2 || (blocks < 2 && columns.len() < 2) {
         return chunks(source, panels, rows, columns, out, clamp);
@@ -84,7 +92,14 @@ fn split<T: Tile>(source: &impl Source<T::Left>, panels: &Panels<T>, rows: Range
 }
 
 /// The loops of one thread; `out` starts at the first of `rows` and of `columns` (counted in panels).
-fn chunks<T: Tile>(source: &impl Source<T::Left>, panels: &Panels<T>, rows: Range<usize>, columns: Range<usize>, mut out: Block<'_>, clamp: Clamp) {
+fn chunks<T: Tile>(
+    source: &impl Source<T::Left>,
+    panels: &Panels<T>,
+    rows: Range<usize>,
+    columns: Range<usize>,
+    mut out: Block<'_>,
+    clamp: Clamp,
+) {
     let row_bytes = (panels.depth() * std::mem::size_of::<T::Left>()).max(1);
     let chunk = (CHUNK_BYTES / row_bytes / T::MR).clamp(4, 64) * T::MR;
     let mut scratch = Vec::new();
@@ -106,7 +121,9 @@ fn chunks<T: Tile>(source: &impl Source<T::Left>, panels: &Panels<T>, rows: Rang
                 let from = if panels.depth() == 0 { 0 } else { (row - start) * stride };
                 let block = Rows::new(&left[from..], stride, count, panels.depth(), &scales[..known]);
                 let place = row - rows.start;
-                panels.tile.run(block, panel, out.part(place..place + count, first..first + width), clamp);
+                panels
+                    .tile
+                    .run(block, panel, out.part(place..place + count, first..first + width), clamp);
             }
         }
     }

@@ -42,7 +42,16 @@ impl<T: Tile> Panels<T> {
             }
             None => vec![0.0; padded],
         };
-        Panels { tile, outputs, depth, values, start, bias, scales: Vec::new(), sums: Vec::new() }
+        Panels {
+            tile,
+            outputs,
+            depth,
+            values,
+            start,
+            bias,
+            scales: Vec::new(),
+            sums: Vec::new(),
+        }
     }
 
     /// The outputs.
@@ -66,7 +75,11 @@ impl<T: Tile> Panels<T> {
         let first = index * T::NR;
         let width = T::NR.min(self.bias.len() - first);
         let values = &self.values[self.start + first * self.depth..][..width * self.depth];
-        let (scales, sums) = if self.scales.is_empty() { (&[][..], &[][..]) } else { (&self.scales[first..][..width], &self.sums[first..][..width]) };
+        let (scales, sums) = if self.scales.is_empty() {
+            (&[][..], &[][..])
+        } else {
+            (&self.scales[first..][..width], &self.sums[first..][..width])
+        };
         Panel::new(values, width, self.depth, &self.bias[first..][..width], scales, sums)
     }
 }

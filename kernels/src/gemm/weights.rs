@@ -44,9 +44,17 @@ impl PackedWeights {
     /// As [`PackedWeights::float`], and when the kernel is not a float one or this machine cannot run it.
     pub fn float_with(kernel: &'static Kernel, weights: Matrix<'_, f32>, bias: Option<&[f32]>, groups: usize) -> Self {
         check(weights.rows(), bias, groups);
-        let Pack::Float(pack) = kernel.pack else { panic!("{} is not a float kernel", kernel.name) };
+        let Pack::Float(pack) = kernel.pack else {
+            panic!("{} is not a float kernel", kernel.name)
+        };
         let product = pack(weights, bias, groups).expect("a kernel that this machine can run");
-        PackedWeights { kernel, product, outputs: weights.rows(), depth: weights.columns(), groups }
+        PackedWeights {
+            kernel,
+            product,
+            outputs: weights.rows(),
+            depth: weights.columns(),
+            groups,
+        }
     }
 
     /// Packs int8 weights `[out, in]`, whose reals are `scale · stored` with one scale or one an output.
@@ -64,9 +72,17 @@ impl PackedWeights {
     pub fn hybrid_with(kernel: &'static Kernel, weights: Matrix<'_, i8>, scales: &[f32], bias: Option<&[f32]>, groups: usize) -> Self {
         check(weights.rows(), bias, groups);
         assert!(scales.len() == 1 || scales.len() == weights.rows(), "one scale, or one an output");
-        let Pack::Hybrid(pack) = kernel.pack else { panic!("{} is not a hybrid kernel", kernel.name) };
+        let Pack::Hybrid(pack) = kernel.pack else {
+            panic!("{} is not a hybrid kernel", kernel.name)
+        };
         let product = pack(weights, scales, bias, groups).expect("a kernel that this machine can run");
-        PackedWeights { kernel, product, outputs: weights.rows(), depth: weights.columns(), groups }
+        PackedWeights {
+            kernel,
+            product,
+            outputs: weights.rows(),
+            depth: weights.columns(),
+            groups,
+        }
     }
 
     /// The kernel that the weights are packed for.
@@ -81,8 +97,19 @@ impl PackedWeights {
     /// When the shapes do not fit, or the weights are in groups.
     pub fn multiply(&self, left: Matrix<'_, f32>, out: &mut [f32], clamp: Clamp) {
         assert!(self.groups == 1, "a matrix product has no groups");
-        assert!(left.columns() == self.depth, "rows of {} elements for weights of {}", left.columns(), self.depth);
-        assert!(left.rows().checked_mul(self.outputs) == Some(out.len()), "an output of {} elements for {} rows of {}", out.len(), left.rows(), self.outputs);
+        assert!(
+            left.columns() == self.depth,
+            "rows of {} elements for weights of {}",
+            left.columns(),
+            self.depth
+        );
+        assert!(
+            left.rows().checked_mul(self.outputs) == Some(out.len()),
+            "an output of {} elements for {} rows of {}",
+            out.len(),
+            left.rows(),
+            self.outputs
+        );
         self.product.multiply(left, out, clamp);
     }
 
@@ -93,7 +120,10 @@ impl PackedWeights {
     /// When the shapes do not fit.
     pub fn convolve(&self, shape: &Conv2dShape, input: &[f32], out: &mut [f32], clamp: Clamp) {
         shape.check(input.len(), out.len());
-        assert!(shape.filters == self.outputs && shape.groups == self.groups && shape.depth() == self.depth, "a shape for other weights");
+        assert!(
+            shape.filters == self.outputs && shape.groups == self.groups && shape.depth() == self.depth,
+            "a shape for other weights"
+        );
         self.product.convolve(shape, input, out, clamp);
     }
 }
@@ -104,11 +134,23 @@ fn check(outputs: usize, bias: Option<&[f32]>, groups: usize) {
 }
 
 /// Packs float weights for one tile, if this CPU can run it.
-pub(crate) fn pack_float<T: Tile<Left = f32, Right = f32>>(weights: Matrix<'_, f32>, bias: Option<&[f32]>, groups: usize) -> Option<Box<dyn Product>> {
+pub(crate) fn pack_float<T: Tile<Left = f32, Right = f32>>(
+    weights: Matrix<'_, f32>,
+    bias: Option<&[f32]>,
+    groups: usize,
+) -> Option<Box<dyn Product>> {
     let tile = T::new()?;
     let share = weights.rows() / groups;
-    let group = |group: usize| Panels::new(tile, weights.rows_from(group * share, share), bias.map(|bias| &bias[group * share..][..share]));
-    Some(Box::new(Float { groups: (0..groups).map(group).collect() }))
+    let group = |group: usize| {
+        Panels::new(
+            tile,
+            weights.rows_from(group * share, share),
+            bias.map(|bias| &bias[group * share..][..share]),
+        )
+    };
+    Some(Box::new(Float {
+        groups: (0..groups).map(group).collect(),
+    }))
 }
 
 /// Packs int8 weights for one tile, if this CPU can run it.
@@ -120,10 +162,21 @@ where
     let tile = T::new()?;
     let share = weights.rows() / groups;
     let group = |group: usize| {
-        let scales = if scales.len() == 1 { scales } else { &scales[group * share..][..share] };
-        Panels::quantized(tile, weights.rows_from(group * share, share), scales, bias.map(|bias| &bias[group * share..][..share]))
+        let scales = if scales.len() == 1 {
+            scales
+        } else {
+            &scales[group * share..][..share]
+        };
+        Panels::quantized(
+            tile,
+            weights.rows_from(group * share, share),
+            scales,
+            bias.map(|bias| &bias[group * share..][..share]),
+        )
     };
-    Some(Box::new(Hybrid { groups: (0..groups).map(group).collect() }))
+    Some(Box::new(Hybrid {
+        groups: (0..groups).map(group).collect(),
+    }))
 }
 
 /// A distance between rows that keeps them from falling into the same sets of the cache.
@@ -139,9 +192,23 @@ struct Float<T: Tile> {
 
 impl<T: Tile<Left = f32, Right = f32>> Product for Float<T> {
     fn multiply(&self, left: Matrix<'_, f32>, out: &mut [f32], clamp: Clamp) {
-        let [panels] = &self.groups[..] else { panic!("a matrix product has one group") };
+        let [panels] = &self.groups[..] else {
+            panic!("a matrix product has one group")
+        };
         let block = Block::new(out, left.rows(), panels.outputs(), panels.outputs());
-        let run = |data: &[f32], stride| nest::product(&InPlace { data, stride, scales: &[], rows_per_scale: 1 }, panels, block, clamp);
+        let run = |data: &[f32], stride| {
+            nest::product(
+                &InPlace {
+                    data,
+                    stride,
+                    scales: &[],
+                    rows_per_scale: 1,
+                },
+                panels,
+                block,
+                clamp,
+            )
+        };
         match left.as_rows() {
             Some(data) if panels.depth() == left.columns() => run(data, left.row_stride()),
             _ => {
@@ -173,7 +240,9 @@ where
     T::Left: From<u8>,
 {
     fn multiply(&self, left: Matrix<'_, f32>, out: &mut [f32], clamp: Clamp) {
-        let [panels] = &self.groups[..] else { panic!("a matrix product has one group") };
+        let [panels] = &self.groups[..] else {
+            panic!("a matrix product has one group")
+        };
         let stride = row_stride::<T::Left>(panels.depth());
         let mut rows = vec![T::Left::default(); left.rows() * stride];
         let mut scales = vec![RowScale::default(); left.rows()];
@@ -190,7 +259,17 @@ where
             rows.par_chunks_exact_mut(stride).enumerate().zip(&mut scales).for_each(quantize);
         }
         let block = Block::new(out, left.rows(), panels.outputs(), panels.outputs());
-        nest::product(&InPlace { data: &rows, stride, scales: &scales, rows_per_scale: 1 }, panels, block, clamp);
+        nest::product(
+            &InPlace {
+                data: &rows,
+                stride,
+                scales: &scales,
+                rows_per_scale: 1,
+            },
+            panels,
+            block,
+            clamp,
+        );
     }
 
     fn convolve(&self, shape: &Conv2dShape, input: &[f32], out: &mut [f32], clamp: Clamp) {
@@ -200,9 +279,17 @@ where
         let scales: Vec<RowScale> = if image == 0 {
             vec![hybrid::quantize_row_biased::<T::Left>(&[], &mut []); shape.batch]
         } else if input.len() < PARALLEL_ELEMENTS {
-            quantized.chunks_exact_mut(image).enumerate().map(|(index, to)| quantize(index, to)).collect()
+            quantized
+                .chunks_exact_mut(image)
+                .enumerate()
+                .map(|(index, to)| quantize(index, to))
+                .collect()
         } else {
-            quantized.par_chunks_exact_mut(image).enumerate().map(|(index, to)| quantize(index, to)).collect()
+            quantized
+                .par_chunks_exact_mut(image)
+                .enumerate()
+                .map(|(index, to)| quantize(index, to))
+                .collect()
         };
         let padding: Vec<T::Left> = scales.iter().map(|scale| T::Left::from(scale.zero_point as u8)).collect();
         conv::run(shape, &quantized, &padding, &scales, &self.groups, out, clamp);

@@ -39,7 +39,10 @@ fn extent(row: &[f32]) -> (f32, f32) {
 pub fn row_scale_symmetric(row: &[f32]) -> RowScale {
     let (min, max) = extent(row);
     let range = max.max(-min);
-    RowScale { scale: if range == 0.0 { 1.0 } else { range / 127.0 }, zero_point: 0 }
+    RowScale {
+        scale: if range == 0.0 { 1.0 } else { range / 127.0 },
+        zero_point: 0,
+    }
 }
 
 /// Quantizes a row symmetrically, as TensorFlow Lite's `SymmetricQuantizeFloats`; an all-zero row has scale 1.
@@ -65,7 +68,10 @@ pub fn quantize_row_symmetric(row: &[f32], out: &mut [i8]) -> RowScale {
         return RowScale { scale: 1.0, zero_point: 0 };
     }
     widest(Work(row, out, 127.0 / range));
-    RowScale { scale: range / 127.0, zero_point: 0 }
+    RowScale {
+        scale: range / 127.0,
+        zero_point: 0,
+    }
 }
 
 /// Scale and zero point (−128..=127) of an asymmetrically quantized row: TensorFlow Lite's `AsymmetricQuantizeFloats`.
@@ -78,8 +84,15 @@ pub fn row_scale_asymmetric(row: &[f32]) -> RowScale {
     let scale = (max - min) / 255.0;
     let from_min = -128.0 - min / scale;
     let from_max = 127.0 - max / scale;
-    let nearer = if 128.0 + (min / scale).abs() < 127.0 + (max / scale).abs() { from_min } else { from_max };
-    RowScale { scale: scale as f32, zero_point: nearer.clamp(-128.0, 127.0).round() as i32 }
+    let nearer = if 128.0 + (min / scale).abs() < 127.0 + (max / scale).abs() {
+        from_min
+    } else {
+        from_max
+    };
+    RowScale {
+        scale: scale as f32,
+        zero_point: nearer.clamp(-128.0, 127.0).round() as i32,
+    }
 }
 
 /// Quantizes a row asymmetrically, as TensorFlow Lite's `AsymmetricQuantizeFloats`; an all-zero row has scale 1.
@@ -106,7 +119,11 @@ pub fn quantize_row_asymmetric(row: &[f32], out: &mut [i8]) -> RowScale {
 /// `255 / (max − min)`, kept finite: a range too wide for `f32` is halved first, one too narrow counts as none.
 fn qd8_inverse(min: f32, max: f32) -> f32 {
     let range = max - min;
-    let inverse = if range.is_finite() { 255.0 / range } else { 127.5 / (max / 2.0 - min / 2.0) };
+    let inverse = if range.is_finite() {
+        255.0 / range
+    } else {
+        127.5 / (max / 2.0 - min / 2.0)
+    };
     if inverse.is_finite() { inverse } else { 1.0 }
 }
 
@@ -114,9 +131,19 @@ fn qd8(row: &[f32]) -> (RowScale, f32) {
     let (min, max) = extent(row);
     let inverse = qd8_inverse(min, max);
     let (low, high) = (min * inverse, max * inverse);
-    let nearer = if (-128.0 + low) + (127.0 + high) > 0.0 { -128.0 - low } else { 127.0 - high };
+    let nearer = if (-128.0 + low) + (127.0 + high) > 0.0 {
+        -128.0 - low
+    } else {
+        127.0 - high
+    };
     let zero_point = nearer.clamp(-128.0, 127.0).round_ties_even() as i32;
-    (RowScale { scale: 1.0 / inverse, zero_point }, inverse)
+    (
+        RowScale {
+            scale: 1.0 / inverse,
+            zero_point,
+        },
+        inverse,
+    )
 }
 
 /// Scale and zero point (−128..=127) of a row as XNNPACK quantizes it.
@@ -156,7 +183,10 @@ pub(crate) fn quantize_row_biased<L: From<u8>>(row: &[f32], out: &mut [L]) -> Ro
     assert!(row.len() == out.len(), "a place for each element");
     let (how, inverse) = qd8(row);
     widest(Work(row, out, inverse, how.zero_point));
-    RowScale { scale: how.scale, zero_point: how.zero_point + 128 }
+    RowScale {
+        scale: how.scale,
+        zero_point: how.zero_point + 128,
+    }
 }
 
 #[inline(always)]

@@ -41,7 +41,11 @@ pub struct Channels {
 impl Channels {
     /// The whole tensor as one channel.
     pub fn whole(elements: usize) -> Self {
-        Channels { outer: 1, count: 1, inner: elements }
+        Channels {
+            outer: 1,
+            count: 1,
+            inner: elements,
+        }
     }
 
     fn elements(&self) -> Option<usize> {
@@ -72,12 +76,19 @@ pub fn weight_scales(data: &[f32], layout: Channels) -> Result<Vec<f64>, NonFini
     } else if outer == 1 && count == 1 && data.len() >= PARALLEL {
         peaks[0] = data.par_chunks(PARALLEL).map(peak).max().unwrap_or(0);
     } else if outer == 1 && data.len() >= PARALLEL {
-        peaks.par_iter_mut().zip(data.par_chunks(inner)).for_each(|(slot, channel)| *slot = peak(channel));
+        peaks
+            .par_iter_mut()
+            .zip(data.par_chunks(inner))
+            .for_each(|(slot, channel)| *slot = peak(channel));
     } else {
         let block = count * inner * (PARALLEL / (count * inner)).max(1);
         let partial = |part: &[f32]| {
             let mut peaks = vec![0u32; count];
-            widest(Raise { data: part, peaks: &mut peaks, inner });
+            widest(Raise {
+                data: part,
+                peaks: &mut peaks,
+                inner,
+            });
             peaks
         };
         let merge = |mut left: Vec<u32>, right: Vec<u32>| {
@@ -86,11 +97,19 @@ pub fn weight_scales(data: &[f32], layout: Channels) -> Result<Vec<f64>, NonFini
             }
             left
         };
-        peaks = if data.len() < 2 * block { partial(data) } else { data.par_chunks(block).map(partial).reduce(|| vec![0; count], merge) };
+        peaks = if data.len() < 2 * block {
+            partial(data)
+        } else {
+            data.par_chunks(block).map(partial).reduce(|| vec![0; count], merge)
+        };
     }
     let scale = |(channel, bits): (usize, u32)| {
         let magnitude = f64::from(f32::from_bits(bits));
-        if magnitude.is_finite() { Ok(magnitude.max(LEAST_MAGNITUDE) / 127.0) } else { Err(NonFinite { channel }) }
+        if magnitude.is_finite() {
+            Ok(magnitude.max(LEAST_MAGNITUDE) / 127.0)
+        } else {
+            Err(NonFinite { channel })
+        }
     };
     peaks.into_iter().enumerate().map(scale).collect()
 }
@@ -104,7 +123,11 @@ fn magnitude(x: f32) -> u32 {
 /// The greatest magnitude.
 fn peak(data: &[f32]) -> u32 {
     let mut peaks = [0u32];
-    widest(Raise { data, peaks: &mut peaks, inner: data.len() });
+    widest(Raise {
+        data,
+        peaks: &mut peaks,
+        inner: data.len(),
+    });
     peaks[0]
 }
 
@@ -140,7 +163,10 @@ impl Elementwise for Raise<'_> {
 /// # Panics
 /// When `data`, `out` and `layout` differ in the number of elements, or `scales` and `layout` in that of channels.
 pub fn quantize_weights(data: &[f32], layout: Channels, scales: &[f64], out: &mut [i8]) {
-    assert!(layout.elements() == Some(data.len()) && data.len() == out.len(), "a layout that fits the weights");
+    assert!(
+        layout.elements() == Some(data.len()) && data.len() == out.len(),
+        "a layout that fits the weights"
+    );
     assert!(scales.len() == layout.count, "one scale a channel");
     let Channels { count, inner, .. } = layout;
     if data.is_empty() {
@@ -151,13 +177,23 @@ pub fn quantize_weights(data: &[f32], layout: Channels, scales: &[f64], out: &mu
         let block = count * (PARALLEL / count).max(1);
         each_chunk(data, out, block, |_, data, out| {
             for (row, out) in data.chunks_exact(count).zip(out.chunks_exact_mut(count)) {
-                widest(Quantize { data: row, scales, inverses: &inverses, out });
+                widest(Quantize {
+                    data: row,
+                    scales,
+                    inverses: &inverses,
+                    out,
+                });
             }
         });
     } else {
         let channel = |index: usize, data: &[f32], out: &mut [i8]| {
             let of = index % count;
-            widest(Quantize { data, scales: &scales[of..=of], inverses: &inverses[of..=of], out });
+            widest(Quantize {
+                data,
+                scales: &scales[of..=of],
+                inverses: &inverses[of..=of],
+                out,
+            });
         };
         if count == 1 {
             each_chunk(data, out, PARALLEL, |_, data, out| channel(0, data, out));
@@ -170,9 +206,15 @@ pub fn quantize_weights(data: &[f32], layout: Channels, scales: &[f64], out: &mu
 /// Runs `work` on chunks with their indices, on several threads if there is enough of it.
 fn each_chunk(data: &[f32], out: &mut [i8], size: usize, work: impl Fn(usize, &[f32], &mut [i8]) + Sync) {
     if data.len() < PARALLEL {
-        data.chunks(size).zip(out.chunks_mut(size)).enumerate().for_each(|(index, (data, out))| work(index, data, out));
+        data.chunks(size)
+            .zip(out.chunks_mut(size))
+            .enumerate()
+            .for_each(|(index, (data, out))| work(index, data, out));
     } else {
-        data.par_chunks(size).zip(out.par_chunks_mut(size)).enumerate().for_each(|(index, (data, out))| work(index, data, out));
+        data.par_chunks(size)
+            .zip(out.par_chunks_mut(size))
+            .enumerate()
+            .for_each(|(index, (data, out))| work(index, data, out));
     }
 }
 
@@ -182,7 +224,10 @@ fn each_chunk(data: &[f32], out: &mut [i8], size: usize, work: impl Fn(usize, &[
 /// # Panics
 /// When `data` or `out` is not `rows · channels` elements, or `scales` not one a channel.
 pub fn quantize_weights_transposed(data: &[f32], rows: usize, channels: usize, scales: &[f64], out: &mut [i8]) {
-    assert!(rows.checked_mul(channels) == Some(data.len()) && data.len() == out.len(), "a shape that fits the weights");
+    assert!(
+        rows.checked_mul(channels) == Some(data.len()) && data.len() == out.len(),
+        "a shape that fits the weights"
+    );
     assert!(scales.len() == channels, "one scale a channel");
     if data.is_empty() {
         return;
@@ -197,11 +242,18 @@ pub fn quantize_weights_transposed(data: &[f32], rows: usize, channels: usize, s
             let height = TURNED[1].min(rows - start);
             for (row, block) in block[..height].iter_mut().enumerate() {
                 let data = &data[(start + row) * channels + first..][..width];
-                widest(Quantize { data, scales, inverses, out: &mut block[..width] });
+                widest(Quantize {
+                    data,
+                    scales,
+                    inverses,
+                    out: &mut block[..width],
+                });
             }
             for channel in (0..width).step_by(8) {
                 for first in (0..height).step_by(8) {
-                    let turned = turn(std::array::from_fn(|row| block[first + row][channel..channel + 8].try_into().expect("8 of a block's bytes")));
+                    let turned = turn(std::array::from_fn(|row| {
+                        block[first + row][channel..channel + 8].try_into().expect("8 of a block's bytes")
+                    }));
                     let (deep, wide) = (8.min(height - first), 8.min(width - channel));
                     for (bytes, out) in turned[..wide].iter().zip(out[channel * rows..].chunks_mut(rows)) {
                         let to = &mut out[start + first..][..deep];
@@ -254,7 +306,12 @@ impl Elementwise for Quantize<'_> {
     type Output = ();
     #[inline(always)]
     fn run(self) {
-        let Quantize { data, scales, inverses, out } = self;
+        let Quantize {
+            data,
+            scales,
+            inverses,
+            out,
+        } = self;
         for (block, (data, out)) in data.chunks(BLOCK).zip(out.chunks_mut(BLOCK)).enumerate() {
             if let (&[scale], &[inverse]) = (scales, inverses) {
                 let doubtful = match (<&[f32; BLOCK]>::try_from(data), <&mut [i8; BLOCK]>::try_from(&mut *out)) {
@@ -268,7 +325,12 @@ impl Elementwise for Quantize<'_> {
                 }
             } else {
                 let (scales, inverses) = (&scales[block * BLOCK..][..data.len()], &inverses[block * BLOCK..][..data.len()]);
-                let doubtful = data.iter().zip(inverses).zip(&mut *out).map(|((&w, &inverse), v)| fast(w, inverse, v)).sum::<u32>();
+                let doubtful = data
+                    .iter()
+                    .zip(inverses)
+                    .zip(&mut *out)
+                    .map(|((&w, &inverse), v)| fast(w, inverse, v))
+                    .sum::<u32>();
                 if doubtful > 0 {
                     for ((&w, &scale), v) in data.iter().zip(scales).zip(out) {
                         *v = exact(w, scale);

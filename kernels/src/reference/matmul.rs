@@ -84,17 +84,28 @@ pub fn conv_2d_float(shape: &Conv2dShape, input: &[f32], weights: Matrix<'_, f32
     let mut out = Vec::new();
     each_output(shape, |image, pixel, filter| {
         let mut sum = start(bias, filter);
-        patch(shape, image, pixel, filter / (shape.filters / shape.groups), |at, k| sum = input[at].mul_add(weights.at(filter, k), sum));
+        patch(shape, image, pixel, filter / (shape.filters / shape.groups), |at, k| {
+            sum = input[at].mul_add(weights.at(filter, k), sum)
+        });
         out.push(clamp.apply(sum));
     });
     out
 }
 
 /// Hybrid convolution, each image quantized as a whole as XNNPACK does.
-pub fn conv_2d_hybrid(shape: &Conv2dShape, input: &[f32], weights: Matrix<'_, i8>, scales: &[f32], bias: Option<&[f32]>, clamp: Clamp) -> Vec<f32> {
+pub fn conv_2d_hybrid(
+    shape: &Conv2dShape,
+    input: &[f32],
+    weights: Matrix<'_, i8>,
+    scales: &[f32],
+    bias: Option<&[f32]>,
+    clamp: Clamp,
+) -> Vec<f32> {
     let mut quantized = vec![0i8; input.len()];
     let size = input.len() / shape.batch.max(1);
-    let images: Vec<_> = (0..shape.batch).map(|image| hybrid::quantize_row_qd8(&input[image * size..][..size], &mut quantized[image * size..][..size])).collect();
+    let images: Vec<_> = (0..shape.batch)
+        .map(|image| hybrid::quantize_row_qd8(&input[image * size..][..size], &mut quantized[image * size..][..size]))
+        .collect();
     let mut out = Vec::new();
     each_output(shape, |image, pixel, filter| {
         let how = images[image];

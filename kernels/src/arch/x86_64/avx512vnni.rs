@@ -27,7 +27,10 @@ impl Tile for Hybrid {
 
     fn run(self, left: Rows<'_, u8>, panel: Panel<'_, i8>, out: Block<'_>, clamp: Clamp) {
         check::<Self>(&left, &panel, &out);
-        assert!(left.scales().len() == left.count() && panel.scales().len() == panel.width(), "scales of rows and columns");
+        assert!(
+            left.scales().len() == left.count() && panel.scales().len() == panel.width(),
+            "scales of rows and columns"
+        );
         // SAFETY: `new` saw AVX-512 F and VNNI, `check` that the operands fit each other, and the line above that
         // the scales are there; the numbers of rows and of vectors are those of the function called.
         unsafe {
