@@ -116,7 +116,12 @@ impl<'m> Interpreter<'m> {
         };
         let parameters = found.parameters();
         if parameters.len() != inputs.len() {
-            return Err(Error::Invalid(format!("graph `{}` takes {} inputs, {} were given", found.name(), parameters.len(), inputs.len())));
+            return Err(Error::Invalid(format!(
+                "graph `{}` takes {} inputs, {} were given",
+                found.name(),
+                parameters.len(),
+                inputs.len()
+            )));
         }
         for (i, (input, parameter)) in inputs.iter().zip(parameters).enumerate() {
             let info = found.info(parameter);
@@ -132,7 +137,11 @@ impl<'m> Interpreter<'m> {
         let results = self.execute(graph, inputs, 0, observer)?;
         let tensor = |(i, result): (usize, Datum)| match result {
             Datum::Tensor(tensor) => Ok(tensor),
-            other => Err(Error::Invalid(format!("result {i} of graph `{}` is {}, not a tensor", found.name(), other.describe()))),
+            other => Err(Error::Invalid(format!(
+                "result {i} of graph `{}` is {}, not a tensor",
+                found.name(),
+                other.describe()
+            ))),
         };
         results.into_iter().enumerate().map(tensor).collect()
     }

@@ -46,7 +46,13 @@ use args::Args;
 use products::Engine;
 
 /// The results of one operation.
-pub(crate) fn run(op: &Op, operands: &[Option<&Tensor>], types: &[Type], limit: usize, engine: &mut Engine<'_>) -> Result<Vec<Tensor>, Error> {
+pub(crate) fn run(
+    op: &Op,
+    operands: &[Option<&Tensor>],
+    types: &[Type],
+    limit: usize,
+    engine: &mut Engine<'_>,
+) -> Result<Vec<Tensor>, Error> {
     if let Some(results) = in_reals(op, operands, types, limit)? {
         return Ok(results);
     }
@@ -89,7 +95,13 @@ fn widened(operands: &[Option<&Tensor>], limit: usize) -> Result<Vec<Option<Tens
 }
 
 fn narrowed(results: Vec<Tensor>, to: DType, limit: usize) -> Result<Vec<Tensor>, Error> {
-    let narrow = |result: Tensor| if result.dtype() == DType::F32 { cast(&result, to, limit) } else { Ok(result) };
+    let narrow = |result: Tensor| {
+        if result.dtype() == DType::F32 {
+            cast(&result, to, limit)
+        } else {
+            Ok(result)
+        }
+    };
     results.into_iter().map(narrow).collect()
 }
 
@@ -98,9 +110,39 @@ fn moves(kind: OpKind) -> bool {
     use OpKind::*;
     matches!(
         kind,
-        Quantize | Dequantize | Identity | Reshape | Squeeze | ExpandDims | Transpose | Gather | GatherNd | Slice | StridedSlice | Pad | Tile
-            | Unpack | Split | SplitV | ReverseV2 | ReverseSequence | SpaceToDepth | DepthToSpace | BroadcastTo | Bitcast | Shape | Rank | ZerosLike | Densify
-            | SpaceToBatchNd | BatchToSpaceNd | MirrorPad | EmbeddingLookup | ArgMax | ArgMin | Cast
+        Quantize
+            | Dequantize
+            | Identity
+            | Reshape
+            | Squeeze
+            | ExpandDims
+            | Transpose
+            | Gather
+            | GatherNd
+            | Slice
+            | StridedSlice
+            | Pad
+            | Tile
+            | Unpack
+            | Split
+            | SplitV
+            | ReverseV2
+            | ReverseSequence
+            | SpaceToDepth
+            | DepthToSpace
+            | BroadcastTo
+            | Bitcast
+            | Shape
+            | Rank
+            | ZerosLike
+            | Densify
+            | SpaceToBatchNd
+            | BatchToSpaceNd
+            | MirrorPad
+            | EmbeddingLookup
+            | ArgMax
+            | ArgMin
+            | Cast
     )
 }
 
@@ -114,8 +156,19 @@ fn in_reals(op: &Op, operands: &[Option<&Tensor>], types: &[Type], limit: usize)
         use OpKind::*;
         matches!(
             kind,
-            FullyConnected | Conv2d | DepthwiseConv2d | TransposeConv | BatchMatmul | Lstm | UnidirectionalSequenceLstm
-                | BidirectionalSequenceLstm | Rnn | UnidirectionalSequenceRnn | BidirectionalSequenceRnn | Svdf | EmbeddingLookupSparse
+            FullyConnected
+                | Conv2d
+                | DepthwiseConv2d
+                | TransposeConv
+                | BatchMatmul
+                | Lstm
+                | UnidirectionalSequenceLstm
+                | BidirectionalSequenceLstm
+                | Rnn
+                | UnidirectionalSequenceRnn
+                | BidirectionalSequenceRnn
+                | Svdf
+                | EmbeddingLookupSparse
         )
     };
     let input = if kind == OpKind::TransposeConv { 2 } else { 0 };
@@ -124,13 +177,22 @@ fn in_reals(op: &Op, operands: &[Option<&Tensor>], types: &[Type], limit: usize)
         return Ok(None);
     }
     let args = Args::new(kind, operands, types, limit);
-    let real = |t: &Tensor| if quantized(t) { quantization::dequantized(&args, t) } else { Ok(t.clone()) };
+    let real = |t: &Tensor| {
+        if quantized(t) {
+            quantization::dequantized(&args, t)
+        } else {
+            Ok(t.clone())
+        }
+    };
     let reals: Vec<Option<Tensor>> = operands.iter().map(|t| t.map(real).transpose()).collect::<Result<_, _>>()?;
     let reals: Vec<Option<&Tensor>> = reals.iter().map(Option::as_ref).collect();
-    let real_types: Vec<Type> = types.iter().map(|t| if t.quant.is_some() { t.with_dtype(DType::F32) } else { t.clone() }).collect();
+    let real_types: Vec<Type> = types
+        .iter()
+        .map(|t| if t.quant.is_some() { t.with_dtype(DType::F32) } else { t.clone() })
+        .collect();
     let results = run(op, &reals, &real_types, limit, &mut Engine::Packed)?;
     let round = |(i, result): (usize, Tensor)| match types.get(i) {
-        Some(ty) if ty.quant.is_some() && result.dtype() == DType::F32 => quantization::quantize_to(&args, &result, ty, false),
+        Some(ty) if ty.quant.is_some() && result.dtype() == DType::F32 => quantization::quantize_to(&args, &result, ty),
         _ => Ok(result),
     };
     results.into_iter().enumerate().map(round).collect::<Result<_, _>>().map(Some)
@@ -156,9 +218,30 @@ fn dispatch(op: &Op, args: &Args<'_>, engine: &mut Engine<'_>) -> Result<Vec<Ten
         Op::AveragePool2d(_) | Op::MaxPool2d(_) | Op::L2Pool2d(_) => pooling::pool_2d(op, args)?,
         Op::Dilate(_) => pooling::dilate(args)?,
         Op::ReduceWindow(op) => pooling::reduce_window(op, args)?,
-        Op::Abs(_) | Op::Ceil(_) | Op::Cos(_) | Op::Elu(_) | Op::Exp(_) | Op::Floor(_) | Op::Gelu(_) | Op::HardSwish(_) | Op::LeakyRelu(_)
-        | Op::Log(_) | Op::Logistic(_) | Op::Neg(_) | Op::Relu(_) | Op::Relu6(_) | Op::Relu0To1(_) | Op::ReluN1To1(_) | Op::Round(_)
-        | Op::Rsqrt(_) | Op::Sign(_) | Op::Sin(_) | Op::Sqrt(_) | Op::Square(_) | Op::Tanh(_) | Op::Erf(_) => elementwise::elementwise(op, args)?,
+        Op::Abs(_)
+        | Op::Ceil(_)
+        | Op::Cos(_)
+        | Op::Elu(_)
+        | Op::Exp(_)
+        | Op::Floor(_)
+        | Op::Gelu(_)
+        | Op::HardSwish(_)
+        | Op::LeakyRelu(_)
+        | Op::Log(_)
+        | Op::Logistic(_)
+        | Op::Neg(_)
+        | Op::Relu(_)
+        | Op::Relu6(_)
+        | Op::Relu0To1(_)
+        | Op::ReluN1To1(_)
+        | Op::Round(_)
+        | Op::Rsqrt(_)
+        | Op::Sign(_)
+        | Op::Sin(_)
+        | Op::Sqrt(_)
+        | Op::Square(_)
+        | Op::Tanh(_)
+        | Op::Erf(_) => elementwise::elementwise(op, args)?,
         Op::LogicalNot(_) => elementwise::logical_not(args)?,
         Op::ZerosLike(_) => elementwise::zeros_like(args)?,
         Op::Prelu(_) => binary::prelu(args)?,
@@ -170,10 +253,20 @@ fn dispatch(op: &Op, args: &Args<'_>, engine: &mut Engine<'_>) -> Result<Vec<Ten
         Op::Quantize(_) => quantization::quantize(args)?,
         Op::Dequantize(_) => quantization::dequantize(args)?,
         Op::FakeQuant(op) => quantization::fake_quant(op, args)?,
-        Op::Add(_) | Op::Sub(_) | Op::Mul(_) | Op::Div(_) | Op::FloorDiv(_) | Op::FloorMod(_) | Op::Pow(_) | Op::Maximum(_) | Op::Minimum(_)
+        Op::Add(_)
+        | Op::Sub(_)
+        | Op::Mul(_)
+        | Op::Div(_)
+        | Op::FloorDiv(_)
+        | Op::FloorMod(_)
+        | Op::Pow(_)
+        | Op::Maximum(_)
+        | Op::Minimum(_)
         | Op::SquaredDifference(_) => binary::arithmetic(op, args)?,
         Op::Atan2(_) => binary::atan2(args)?,
-        Op::Equal(_) | Op::NotEqual(_) | Op::Less(_) | Op::LessEqual(_) | Op::Greater(_) | Op::GreaterEqual(_) => binary::comparison(op, args)?,
+        Op::Equal(_) | Op::NotEqual(_) | Op::Less(_) | Op::LessEqual(_) | Op::Greater(_) | Op::GreaterEqual(_) => {
+            binary::comparison(op, args)?
+        }
         Op::LogicalAnd(_) | Op::LogicalOr(_) => binary::logical(op, args)?,
         Op::BitwiseXor(_) | Op::RightShift(_) => binary::bitwise(op, args)?,
         Op::AddN(_) => binary::add_n(args)?,
@@ -183,7 +276,9 @@ fn dispatch(op: &Op, args: &Args<'_>, engine: &mut Engine<'_>) -> Result<Vec<Ten
         Op::L2Normalization(op) => normalization::l2_normalization(op, args)?,
         Op::LocalResponseNormalization(op) => normalization::local_response_normalization(op, args)?,
         Op::BatchNorm(op) => normalization::batch_norm(op, args)?,
-        Op::Mean(_) | Op::Sum(_) | Op::ReduceProd(_) | Op::ReduceMax(_) | Op::ReduceMin(_) | Op::ReduceAny(_) | Op::ReduceAll(_) => reduction::reduce(op, args)?,
+        Op::Mean(_) | Op::Sum(_) | Op::ReduceProd(_) | Op::ReduceMax(_) | Op::ReduceMin(_) | Op::ReduceAny(_) | Op::ReduceAll(_) => {
+            reduction::reduce(op, args)?
+        }
         Op::ArgMax(_) | Op::ArgMin(_) => reduction::arg_extreme(op, args)?,
         Op::Cumsum(op) => reduction::cumsum(op, args)?,
         Op::Where(_) => indexing::indices_where(args)?,
@@ -231,16 +326,23 @@ fn dispatch(op: &Op, args: &Args<'_>, engine: &mut Engine<'_>) -> Result<Vec<Ten
         Op::EmbeddingLookupSparse(op) => lookup::embedding_lookup_sparse(op, args)?,
         Op::HashtableLookup(_) => return lookup::hashtable_lookup(args),
         Op::SkipGram(op) => lookup::skip_gram(op.ngram_size, op.max_skip_size, op.include_all_ngrams, args)?,
-        Op::SegmentSum(_) | Op::UnsortedSegmentSum(_) | Op::UnsortedSegmentProd(_) | Op::UnsortedSegmentMax(_) | Op::UnsortedSegmentMin(_) => {
-            segments::segments(op, args)?
-        }
+        Op::SegmentSum(_)
+        | Op::UnsortedSegmentSum(_)
+        | Op::UnsortedSegmentProd(_)
+        | Op::UnsortedSegmentMax(_)
+        | Op::UnsortedSegmentMin(_) => segments::segments(op, args)?,
         Op::NonMaxSuppressionV4(_) => return detection::non_max_suppression(args, false),
         Op::NonMaxSuppressionV5(_) => return detection::non_max_suppression(args, true),
         Op::Rfft2d(_) => fft::rfft2d(args)?,
         Op::RandomUniform(_) | Op::RandomStandardNormal(_) => random::random(op, args)?,
         Op::Multinomial(op) => random::multinomial(op, args)?,
         Op::Einsum(op) => einsum::einsum(op, args)?,
-        Op::LshProjection(_) => return no_kernel("lsh_projection", "its hash function is not part of planish; leave it out of the graph that is run"),
+        Op::LshProjection(_) => {
+            return no_kernel(
+                "lsh_projection",
+                "its hash function is not part of planish; leave it out of the graph that is run",
+            );
+        }
         Op::Lstm(op) => return recurrent::lstm(op, args),
         Op::BasicLstm(op) => return recurrent::basic_lstm(op, args),
         Op::UnidirectionalSequenceLstm(op) => return recurrent::sequence_lstm(op, args),
@@ -249,9 +351,19 @@ fn dispatch(op: &Op, args: &Args<'_>, engine: &mut Engine<'_>) -> Result<Vec<Ten
         Op::UnidirectionalSequenceRnn(op) => return recurrent::sequence_rnn(op, args),
         Op::BidirectionalSequenceRnn(op) => return recurrent::bidirectional_rnn(op, args),
         Op::Svdf(op) => return recurrent::svdf(op, args),
-        Op::Foreign(op) => return no_kernel(&op.name, "it is an operation of the source format; lower it to others or leave it out of the graph"),
+        Op::Foreign(op) => {
+            return no_kernel(
+                &op.name,
+                "it is an operation of the source format; lower it to others or leave it out of the graph",
+            );
+        }
         Op::Custom(op) => return no_kernel(&op.name, "it is a custom operator; leave it out of the graph that is run"),
-        Op::Builtin(op) => return no_kernel(&format!("builtin {}", op.code), "it is kept as it was read; leave it out of the graph that is run"),
+        Op::Builtin(op) => {
+            return no_kernel(
+                &format!("builtin {}", op.code),
+                "it is kept as it was read; leave it out of the graph that is run",
+            );
+        }
         other => return no_kernel(other.name(), INTERPRETER),
     }])
 }

@@ -29,7 +29,13 @@ impl Interpreter<'_> {
     }
 
     /// Runs a graph for one input a parameter.
-    pub(super) fn execute(&mut self, id: GraphId, inputs: Vec<Datum>, depth: usize, observer: &mut Observer<'_>) -> Result<Vec<Datum>, Error> {
+    pub(super) fn execute(
+        &mut self,
+        id: GraphId,
+        inputs: Vec<Datum>,
+        depth: usize,
+        observer: &mut Observer<'_>,
+    ) -> Result<Vec<Datum>, Error> {
         if depth > self.options.max_depth {
             return Err(Error::TooDeep(self.options.max_depth));
         }
@@ -51,7 +57,9 @@ impl Interpreter<'_> {
             let kind = graph.op(step.op).kind();
             if kind == OpKind::Return {
                 let results = step.operands.iter().map(|v| v.and_then(|v| values.get(&v).cloned()));
-                return results.collect::<Option<Vec<Datum>>>().ok_or_else(|| Error::Missing("results".to_owned()));
+                return results
+                    .collect::<Option<Vec<Datum>>>()
+                    .ok_or_else(|| Error::Missing("results".to_owned()));
             }
             if kind != OpKind::Parameters {
                 self.step(id, step, &mut values, depth, observer).map_err(|cause| match cause {
@@ -83,7 +91,9 @@ impl Interpreter<'_> {
         let graph = self.model.graph(id);
         let op = graph.op(step.op);
         let results = graph.results_of(step.op);
-        if step.constant && let Some(known) = results.first().and_then(|v| self.constants.get(&(id, *v))) {
+        if step.constant
+            && let Some(known) = results.first().and_then(|v| self.constants.get(&(id, *v)))
+        {
             values.insert(results[0], known.clone());
             return Ok(());
         }
@@ -93,7 +103,11 @@ impl Interpreter<'_> {
             Op::State(_) => vec![Datum::Tensor(self.state(id, step, &types)?)],
             Op::Identity(_) => operands.into_iter().flatten().collect(),
             Op::If(op) => {
-                let branch = if truth(operands.first(), "condition")? { op.then_graph } else { op.else_graph };
+                let branch = if truth(operands.first(), "condition")? {
+                    op.then_graph
+                } else {
+                    op.else_graph
+                };
                 self.execute(branch, all(operands.into_iter().skip(1))?, depth + 1, observer)?
             }
             Op::Call(op) => self.execute(op.graph, all(operands)?, depth + 1, observer)?,
@@ -125,7 +139,11 @@ impl Interpreter<'_> {
             }
         };
         if data.len() < results.len() {
-            return Err(Error::Invalid(format!("it has {} results, {} are declared", data.len(), results.len())));
+            return Err(Error::Invalid(format!(
+                "it has {} results, {} are declared",
+                data.len(),
+                results.len()
+            )));
         }
         if step.constant && results.len() == 1 {
             self.constants.insert((id, results[0]), data[0].clone());
@@ -143,7 +161,11 @@ impl Interpreter<'_> {
         let Some(dims) = ty.shape.known() else {
             return Err(Error::Invalid(format!("a state of type {ty} has no fixed extents")));
         };
-        let bytes = ty.shape.elements().and_then(|n| ty.dtype.packed_len(n)).filter(|&n| n <= self.options.max_bytes);
+        let bytes = ty
+            .shape
+            .elements()
+            .and_then(|n| ty.dtype.packed_len(n))
+            .filter(|&n| n <= self.options.max_bytes);
         let bytes = bytes.ok_or_else(|| Error::TooLarge {
             dtype: ty.dtype,
             dims: dims.clone(),
@@ -154,7 +176,15 @@ impl Interpreter<'_> {
     }
 
     /// Runs an operation on tensors; results behind the declared ones are new contents of its state operands.
-    fn compute(&mut self, id: GraphId, step: &Step, op: &Op, operands: Vec<Option<Datum>>, types: &[Type], values: &mut Values) -> Result<Vec<Datum>, Error> {
+    fn compute(
+        &mut self,
+        id: GraphId,
+        step: &Step,
+        op: &Op,
+        operands: Vec<Option<Datum>>,
+        types: &[Type],
+        values: &mut Values,
+    ) -> Result<Vec<Datum>, Error> {
         let mut tensors: Vec<Option<&Tensor>> = Vec::with_capacity(operands.len());
         for (i, operand) in operands.iter().enumerate() {
             tensors.push(match operand {
@@ -181,7 +211,9 @@ impl Interpreter<'_> {
         if !states.is_empty() && results.len() >= states.len() {
             let news = results.split_off(results.len() - states.len());
             for (&operand, new) in states.iter().zip(news) {
-                let Some(value) = step.operands.get(operand).copied().flatten() else { continue };
+                let Some(value) = step.operands.get(operand).copied().flatten() else {
+                    continue;
+                };
                 if let Op::State(_) = self.model.graph(id).op(value.op) {
                     self.states.insert((id, value.op), new.clone());
                 }
@@ -193,7 +225,10 @@ impl Interpreter<'_> {
 }
 
 fn all(operands: impl IntoIterator<Item = Option<Datum>>) -> Result<Vec<Datum>, Error> {
-    operands.into_iter().collect::<Option<_>>().ok_or_else(|| Error::Missing("arguments".to_owned()))
+    operands
+        .into_iter()
+        .collect::<Option<_>>()
+        .ok_or_else(|| Error::Missing("arguments".to_owned()))
 }
 
 fn truth(datum: Option<&Option<Datum>>, operand: &str) -> Result<bool, Error> {

@@ -47,7 +47,9 @@ impl Operands<'_> {
     /// An element shape; `None` for the scalar -1, which stands for no knowledge at all.
     fn shape(&self, index: usize) -> Result<Option<Vec<i64>>, Error> {
         let tensor = self.tensor(index, "element_shape")?;
-        let ints = tensor.to_ints().ok_or_else(|| bad("element_shape", format!("is {}, expected integers", tensor.ty())))?;
+        let ints = tensor
+            .to_ints()
+            .ok_or_else(|| bad("element_shape", format!("is {}, expected integers", tensor.ty())))?;
         Ok(if tensor.dims().is_empty() { None } else { Some(ints) })
     }
 }
@@ -65,17 +67,22 @@ fn size(value: i64) -> Result<usize, Error> {
 /// Zeros for an element that was never set, if its extents are known.
 fn unset(list: &List, wanted: Option<&Vec<i64>>, limit: usize) -> Result<Tensor, Error> {
     let known = |shape: &&Vec<i64>| shape.iter().all(|&d| d >= 0);
-    let like = list.items.iter().flatten().next().map(|t| t.dims().iter().map(|&d| d as i64).collect::<Vec<i64>>());
+    let like = list
+        .items
+        .iter()
+        .flatten()
+        .next()
+        .map(|t| t.dims().iter().map(|&d| d as i64).collect::<Vec<i64>>());
     let shape = wanted.filter(known).or(list.shape.as_ref().filter(known)).or(like.as_ref());
     let Some(shape) = shape else {
-        return Err(Error::Invalid("an element of the list was never set and its shape is not known".to_owned()));
+        return Err(Error::Invalid(
+            "an element of the list was never set and its shape is not known".to_owned(),
+        ));
     };
     let dims: Vec<usize> = shape.iter().map(|&d| d as usize).collect();
     let elements = dims.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
     match elements.and_then(|n| list.dtype.packed_len(n)) {
-        Some(bytes) if bytes <= limit => {
-            Tensor::new(list.dtype, &dims, vec![0; bytes].into()).map_err(|e| Error::Invalid(e.to_string()))
-        }
+        Some(bytes) if bytes <= limit => Tensor::new(list.dtype, &dims, vec![0; bytes].into()).map_err(|e| Error::Invalid(e.to_string())),
         _ => Err(Error::TooLarge {
             dtype: list.dtype,
             dims,
@@ -116,8 +123,13 @@ pub(super) fn run(op: &Op, operands: &[Option<Datum>], types: &[Type], limit: us
         Op::TensorListReserve(op) => one(list_of(op.dtype, args.shape(0)?, vec![None; size(args.int(1, "size")?)?])),
         Op::TensorListFromTensor(_) => {
             let tensor = args.tensor(0, "tensor")?;
-            let Some(&num) = tensor.dims().first() else { return Err(bad("tensor", "is a scalar, which has no slices")) };
-            let unpack = Unpack { num: size(num as i64)? as u32, axis: 0 };
+            let Some(&num) = tensor.dims().first() else {
+                return Err(bad("tensor", "is a scalar, which has no slices"));
+            };
+            let unpack = Unpack {
+                num: size(num as i64)? as u32,
+                axis: 0,
+            };
             let items = evaluate_limited(&unpack.into(), &[Some(tensor)], &[], limit)?;
             let shape = tensor.dims()[1..].iter().map(|&d| d as i64).collect();
             one(list_of(tensor.dtype(), Some(shape), items.into_iter().map(Some).collect()))
@@ -126,7 +138,9 @@ pub(super) fn run(op: &Op, operands: &[Option<Datum>], types: &[Type], limit: us
             let list = args.list()?;
             let index = place(args.int(1, "index")?, list.items.len())?;
             let wanted = args.shape(2)?;
-            one(Datum::Tensor(list.items[index].clone().map_or_else(|| unset(list, wanted.as_ref(), limit), Ok)?))
+            one(Datum::Tensor(
+                list.items[index].clone().map_or_else(|| unset(list, wanted.as_ref(), limit), Ok)?,
+            ))
         }
         Op::TensorListSetItem(op) => {
             let mut list = args.list()?.clone();
@@ -142,9 +156,17 @@ pub(super) fn run(op: &Op, operands: &[Option<Datum>], types: &[Type], limit: us
         Op::TensorListStack(op) => {
             let (list, wanted) = (args.list()?, args.shape(1)?);
             if op.num_elements >= 0 && op.num_elements != list.items.len() as i64 {
-                return Err(bad("list", format!("has {} elements, expected {}", list.items.len(), op.num_elements)));
+                return Err(bad(
+                    "list",
+                    format!("has {} elements, expected {}", list.items.len(), op.num_elements),
+                ));
             }
-            one(Datum::Tensor(stacked(list, &items(list, wanted.as_ref(), limit)?, wanted.as_ref(), limit)?))
+            one(Datum::Tensor(stacked(
+                list,
+                &items(list, wanted.as_ref(), limit)?,
+                wanted.as_ref(),
+                limit,
+            )?))
         }
         Op::TensorListLength(_) => one(Datum::Tensor(Tensor::scalar(args.list()?.items.len() as i32))),
         Op::TensorListPushBack(_) => {
@@ -156,7 +178,9 @@ pub(super) fn run(op: &Op, operands: &[Option<Datum>], types: &[Type], limit: us
         Op::TensorListPopBack(_) => {
             let mut list = args.list()?.clone();
             let wanted = args.shape(1)?;
-            let Some(last) = Rc::make_mut(&mut list).items.pop() else { return Err(bad("list", "is empty")) };
+            let Some(last) = Rc::make_mut(&mut list).items.pop() else {
+                return Err(bad("list", "is empty"));
+            };
             let last = last.map_or_else(|| unset(&list, wanted.as_ref(), limit), Ok)?;
             Ok(Some(vec![Datum::List(list), Datum::Tensor(last)]))
         }
@@ -181,19 +205,33 @@ pub(super) fn run(op: &Op, operands: &[Option<Datum>], types: &[Type], limit: us
                 activation: planish_core::attr::Activation::None,
             };
             let joined = evaluate_limited(&concatenation.into(), &operands, &[], limit)?.remove(0);
-            Ok(Some(vec![Datum::Tensor(joined), Datum::Tensor(Tensor::from_vec(&[lengths.len()], lengths))]))
+            Ok(Some(vec![
+                Datum::Tensor(joined),
+                Datum::Tensor(Tensor::from_vec(&[lengths.len()], lengths)),
+            ]))
         }
         Op::TensorListGather(_) => {
             let (list, wanted) = (args.list()?, args.shape(2)?);
             let indices = args.tensor(1, "indices")?;
-            let indices = indices.to_ints().ok_or_else(|| bad("indices", format!("is {}, expected integers", indices.ty())))?;
+            let indices = indices
+                .to_ints()
+                .ok_or_else(|| bad("indices", format!("is {}, expected integers", indices.ty())))?;
             let all = items(list, wanted.as_ref(), limit)?;
-            let chosen: Vec<Tensor> = indices.into_iter().map(|i| Ok(all[place(i, all.len())?].clone())).collect::<Result<_, Error>>()?;
+            let chosen: Vec<Tensor> = indices
+                .into_iter()
+                .map(|i| Ok(all[place(i, all.len())?].clone()))
+                .collect::<Result<_, Error>>()?;
             one(Datum::Tensor(stacked(list, &chosen, wanted.as_ref(), limit)?))
         }
         Op::TensorListElementShape(op) => {
             let list = args.list()?;
-            let like = || list.items.iter().flatten().next().map(|t| t.dims().iter().map(|&d| d as i64).collect::<Vec<i64>>());
+            let like = || {
+                list.items
+                    .iter()
+                    .flatten()
+                    .next()
+                    .map(|t| t.dims().iter().map(|&d| d as i64).collect::<Vec<i64>>())
+            };
             let shape = list.shape.clone().or_else(like);
             let scalar = shape.is_none() && types.first().is_none_or(|t| t.shape.rank() == Some(0));
             let shape = shape.unwrap_or_else(|| vec![-1]);

@@ -48,7 +48,13 @@ fn tensor<'a>(operands: &'a [Option<Datum>], index: usize, name: &str) -> Result
 
 impl Interpreter<'_> {
     /// Runs an operation on a variable or table; `None` for any other.
-    pub(super) fn stored(&mut self, op: &Op, operands: &[Option<Datum>], types: &[Type], id: OpId) -> Result<Option<Vec<(Value, Datum)>>, Error> {
+    pub(super) fn stored(
+        &mut self,
+        op: &Op,
+        operands: &[Option<Datum>],
+        types: &[Type],
+        id: OpId,
+    ) -> Result<Option<Vec<(Value, Datum)>>, Error> {
         let result = |datum| Ok(Some(vec![(Value { op: id, port: 0 }, datum)]));
         let wrong = |what: &str| Error::Operand {
             operand: "handle".to_owned(),
@@ -61,19 +67,25 @@ impl Interpreter<'_> {
                 result(Datum::Table(op.table_id))
             }
             Op::ReadVariable(_) | Op::AssignVariable(_) => {
-                let Some(Some(Datum::Variable(name))) = operands.first() else { return Err(wrong("variable")) };
+                let Some(Some(Datum::Variable(name))) = operands.first() else {
+                    return Err(wrong("variable"));
+                };
                 if let Op::AssignVariable(_) = op {
                     self.variables.insert((**name).clone(), tensor(operands, 1, "value")?.clone());
                     return Ok(Some(Vec::new()));
                 }
-                let value = self
-                    .variables
-                    .get(&**name)
-                    .ok_or_else(|| Error::Invalid(format!("variable `{}` is read before it is assigned; run its initialization first", name.1)))?;
+                let value = self.variables.get(&**name).ok_or_else(|| {
+                    Error::Invalid(format!(
+                        "variable `{}` is read before it is assigned; run its initialization first",
+                        name.1
+                    ))
+                })?;
                 result(Datum::Tensor(value.clone()))
             }
             Op::HashtableFind(_) | Op::HashtableImport(_) | Op::HashtableSize(_) => {
-                let Some(Some(Datum::Table(number))) = operands.first() else { return Err(wrong("hash table")) };
+                let Some(Some(Datum::Table(number))) = operands.first() else {
+                    return Err(wrong("hash table"));
+                };
                 let table = self.tables.get_mut(number).ok_or_else(|| wrong("hash table"))?;
                 match op {
                     Op::HashtableImport(_) => {
@@ -95,12 +107,21 @@ impl Interpreter<'_> {
 
 fn import(table: &mut Table, keys: &Tensor, values: &Tensor) -> Result<(), Error> {
     if keys.dtype() != table.key || values.dtype() != table.value || keys.elements() != values.elements() {
-        return Err(Error::Invalid(format!("keys {} and values {} do not fit a table from {} to {}", keys.ty(), values.ty(), table.key, table.value)));
+        return Err(Error::Invalid(format!(
+            "keys {} and values {} do not fit a table from {} to {}",
+            keys.ty(),
+            values.ty(),
+            table.key,
+            table.value
+        )));
     }
     if !std::mem::replace(&mut table.filled, true) {
         let (key_cells, value_cells) = (Cells::of(keys), Cells::of(values));
         for i in 0..keys.elements() {
-            table.entries.entry(key_cells.at(i).to_vec()).or_insert_with(|| value_cells.at(i).to_vec());
+            table
+                .entries
+                .entry(key_cells.at(i).to_vec())
+                .or_insert_with(|| value_cells.at(i).to_vec());
         }
     }
     Ok(())
@@ -108,7 +129,13 @@ fn import(table: &mut Table, keys: &Tensor, values: &Tensor) -> Result<(), Error
 
 fn find(table: &Table, keys: &Tensor, default: &Tensor, args: &Args<'_>) -> Result<Tensor, Error> {
     if keys.dtype() != table.key || default.dtype() != table.value || default.elements() != 1 {
-        return Err(Error::Invalid(format!("keys {} and default {} do not fit a table from {} to {}", keys.ty(), default.ty(), table.key, table.value)));
+        return Err(Error::Invalid(format!(
+            "keys {} and default {} do not fit a table from {} to {}",
+            keys.ty(),
+            default.ty(),
+            table.key,
+            table.value
+        )));
     }
     let (key_cells, default_cells) = (Cells::of(keys), Cells::of(default));
     let mut found = Vec::with_capacity(keys.elements());

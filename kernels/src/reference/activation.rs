@@ -11,8 +11,7 @@ pub(crate) fn activate<T: Narrow>(activation: Activation, values: &mut [T]) {
         Activation::None => {}
         Activation::Tanh => values.iter_mut().for_each(|v| *v = v.map(f32::tanh, f64::tanh)),
         Activation::SignBit => values.iter_mut().for_each(|v| {
-            let sign = |negative: bool| if negative { T::ONE } else { T::ZERO };
-            *v = sign(v.to_f64().is_sign_negative());
+            *v = if v.to_f64().is_sign_negative() { T::ONE } else { T::ZERO };
         }),
         clamp => clamp_all(clamp, values),
     }

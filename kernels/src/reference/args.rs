@@ -156,7 +156,9 @@ impl<'a> Args<'a> {
     /// The number of elements of a result, if it may be made.
     pub(crate) fn count(&self, dtype: DType, dims: &[usize]) -> Result<usize, Error> {
         let elements = dims.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
-        let bytes = elements.and_then(|n| n.checked_mul(dtype.bits().max(1))).map(|bits| bits.div_ceil(8));
+        let bytes = elements
+            .and_then(|n| n.checked_mul(dtype.bits().max(1)))
+            .map(|bits| bits.div_ceil(8));
         match (elements, bytes) {
             (Some(elements), Some(bytes)) if bytes <= self.limit => Ok(elements),
             _ => Err(Error::TooLarge {

@@ -67,7 +67,10 @@ fn block_operands(args: &Args<'_>) -> Result<(Vec<usize>, Vec<[usize; 2]>), Erro
     let borders = args.extents(2)?;
     let rank = args.get(0)?.dims().len();
     if blocks.contains(&0) || borders.len() != 2 * blocks.len() || rank < blocks.len() + 1 {
-        return invalid(format!("blocks {blocks:?} and borders {borders:?} do not fit {}", args.get(0)?.ty()));
+        return invalid(format!(
+            "blocks {blocks:?} and borders {borders:?} do not fit {}",
+            args.get(0)?.ty()
+        ));
     }
     Ok((blocks, borders.as_chunks::<2>().0.to_vec()))
 }
@@ -95,7 +98,9 @@ pub(crate) fn space_to_batch_nd(args: &Args<'_>) -> Result<Tensor, Error> {
         for i in (0..blocks.len()).rev() {
             let offset = phase % blocks[i];
             phase /= blocks[i];
-            let position = (at / to[i + 1] % dims[i + 1] * blocks[i] + offset).checked_sub(pads[i][0]).filter(|&p| p < input.dims()[i + 1]);
+            let position = (at / to[i + 1] % dims[i + 1] * blocks[i] + offset)
+                .checked_sub(pads[i][0])
+                .filter(|&p| p < input.dims()[i + 1]);
             place = place.zip(position).map(|(place, position)| place + position * from[i + 1]);
         }
         match place {
@@ -112,9 +117,14 @@ pub(crate) fn batch_to_space_nd(args: &Args<'_>) -> Result<Tensor, Error> {
     let (blocks, crops) = block_operands(args)?;
     let mut dims = input.dims().to_vec();
     for (i, &block) in blocks.iter().enumerate() {
-        let cropped = dims[i + 1].saturating_mul(block).checked_sub(crops[i][0].saturating_add(crops[i][1]));
+        let cropped = dims[i + 1]
+            .saturating_mul(block)
+            .checked_sub(crops[i][0].saturating_add(crops[i][1]));
         let (Some(cropped), true) = (cropped, dims[0].is_multiple_of(block)) else {
-            return Err(args.bad(2, format!("crops more of axis {} than there is, or the batch has no blocks of {block}", i + 1)));
+            return Err(args.bad(
+                2,
+                format!("crops more of axis {} than there is, or the batch has no blocks of {block}", i + 1),
+            ));
         };
         dims[i + 1] = cropped;
         dims[0] /= block;

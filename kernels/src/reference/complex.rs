@@ -105,6 +105,8 @@ pub(crate) fn binary(op: &Op, args: &Args<'_>) -> Result<Tensor, Error> {
     let row = dims.last().copied().unwrap_or(1);
     let (ia, ib) = (sa.last().copied().unwrap_or(0), sb.last().copied().unwrap_or(0));
     let mut out = Vec::with_capacity(dims.iter().product());
-    for_each_row(&dims, [&sa, &sb], |[oa, ob]| out.extend((0..row).map(|i| function(a[oa + i * ia], b[ob + i * ib]))));
+    for_each_row(&dims, [&sa, &sb], |[oa, ob]| {
+        out.extend((0..row).map(|i| function(a[oa + i * ia], b[ob + i * ib])))
+    });
     Ok(tensor(x.dtype(), &dims, &out))
 }

@@ -46,7 +46,9 @@ fn cast_from<X: Convert>(args: &Args<'_>, to: DType, dims: &[usize], x: &[X]) ->
         DType::U16 => Tensor::from_vec(dims, x.iter().map(|x| x.whole() as u16).collect()),
         DType::I32 => Tensor::from_vec(
             dims,
-            x.iter().map(|x| clamped(x, i64::from(i32::MIN), i64::from(i32::MAX)) as i32).collect(),
+            x.iter()
+                .map(|x| clamped(x, i64::from(i32::MIN), i64::from(i32::MAX)) as i32)
+                .collect(),
         ),
         DType::U32 => Tensor::from_vec(dims, x.iter().map(|x| x.whole() as u32).collect()),
         DType::I64 => Tensor::from_vec(dims, x.iter().map(|x| x.whole()).collect()),
@@ -106,7 +108,10 @@ pub(crate) fn bitcast(to: DType, args: &Args<'_>) -> Result<Tensor, Error> {
     if to_size < from_size {
         dims.push(from_size / to_size);
     } else if to_size > from_size && dims.pop() != Some(to_size / from_size) {
-        return Err(args.bad(0, format!("is {}, expected {} in its last dimension", input.ty(), to_size / from_size)));
+        return Err(args.bad(
+            0,
+            format!("is {}, expected {} in its last dimension", input.ty(), to_size / from_size),
+        ));
     }
     Tensor::new(to, &dims, input.bytes().into_owned().into()).map_err(|e| Error::Invalid(e.to_string()))
 }

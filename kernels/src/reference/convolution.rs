@@ -33,7 +33,9 @@ fn filter<'a>(args: &Args<'a>, operand: usize, axis: usize, outputs: usize) -> R
 
 /// Adds a bias to each row of `outputs` elements.
 fn add_bias(args: &Args<'_>, operand: usize, outputs: usize, out: &mut [f32]) -> Result<(), Error> {
-    let Some(bias) = args.optional_elements::<f32>(operand)? else { return Ok(()) };
+    let Some(bias) = args.optional_elements::<f32>(operand)? else {
+        return Ok(());
+    };
     if bias.len() != outputs {
         return Err(args.bad(operand, format!("has {} elements, expected {outputs}", bias.len())));
     }
@@ -59,7 +61,11 @@ fn for_each_tap(
                     let sy = y * rows.stride + ky * rows.dilation - rows.before;
                     for kx in columns.taps(x, width) {
                         let sx = x * columns.stride + kx * columns.dilation - columns.before;
-                        f(out, ((image * height + sy) * width + sx) * inputs, (ky * columns.extent + kx) * weights);
+                        f(
+                            out,
+                            ((image * height + sy) * width + sx) * inputs,
+                            (ky * columns.extent + kx) * weights,
+                        );
                     }
                 }
             }
@@ -119,7 +125,14 @@ pub(crate) fn depthwise_conv_2d(op: &DepthwiseConv2d, args: &Args<'_>) -> Result
 }
 
 /// The window whose positions are the input's elements, for a transposed convolution onto `output` elements.
-fn scatter_window(input: usize, output: usize, extent: usize, stride: u32, dilation: u32, padding: planish_core::attr::Padding) -> Result<Window, Error> {
+fn scatter_window(
+    input: usize,
+    output: usize,
+    extent: usize,
+    stride: u32,
+    dilation: u32,
+    padding: planish_core::attr::Padding,
+) -> Result<Window, Error> {
     let window = Window::new(output, extent, stride, dilation, padding)?;
     if window.positions != input {
         return invalid(format!(
@@ -139,7 +152,14 @@ pub(crate) fn transpose_conv(op: &TransposeConv, args: &Args<'_>) -> Result<Tens
     let [filters, kh, kw, channels] = args.dims::<4>(1)?;
     let [batch, height, width, depth] = args.dims::<4>(2)?;
     if dims[0] != batch || dims[3] != filters || depth != channels {
-        return Err(args.bad(0, format!("is {dims:?}, which does not fit {} and weights {}", args.get(2)?.ty(), args.get(1)?.ty())));
+        return Err(args.bad(
+            0,
+            format!(
+                "is {dims:?}, which does not fit {} and weights {}",
+                args.get(2)?.ty(),
+                args.get(1)?.ty()
+            ),
+        ));
     }
     let rows = scatter_window(height, dims[1], kh, op.stride[0], 1, op.padding)?;
     let columns = scatter_window(width, dims[2], kw, op.stride[1], 1, op.padding)?;
@@ -148,7 +168,8 @@ pub(crate) fn transpose_conv(op: &TransposeConv, args: &Args<'_>) -> Result<Tens
     let image = height * width * channels;
     let weights = filter(args, 1, 0, filters)?;
     // Roles are swapped: a position of the window is an input pixel, its source an output pixel.
-    let walk = |f: &mut dyn FnMut(usize, usize, usize)| for_each_tap(batch, [dims[1], dims[2]], [rows, columns], (filters, channels, channels), f);
+    let walk =
+        |f: &mut dyn FnMut(usize, usize, usize)| for_each_tap(batch, [dims[1], dims[2]], [rows, columns], (filters, channels, channels), f);
     match &weights {
         Filter::Float(w) => walk(&mut |i, o, k| {
             for f in 0..filters {
@@ -166,7 +187,10 @@ pub(crate) fn transpose_conv(op: &TransposeConv, args: &Args<'_>) -> Result<Tens
                 let zero = how[i / image].zero_point;
                 for f in 0..filters {
                     let w = &w[f * kh * kw * channels + k..][..channels];
-                    let products = quantized[i..i + channels].iter().zip(w).map(|(&x, &w)| (i32::from(x) - zero) * i32::from(w));
+                    let products = quantized[i..i + channels]
+                        .iter()
+                        .zip(w)
+                        .map(|(&x, &w)| (i32::from(x) - zero) * i32::from(w));
                     sums[o + f] = products.fold(sums[o + f], i32::wrapping_add);
                 }
             });
@@ -190,8 +214,13 @@ fn for_each_voxel(extents: [usize; 3], windows: [Window; 3], mut f: impl FnMut(u
                 for kz in planes.taps(z, extents[0]) {
                     for ky in rows.taps(y, extents[1]) {
                         for kx in columns.taps(x, extents[2]) {
-                            let [sz, sy, sx] = [(planes, z, kz), (rows, y, ky), (columns, x, kx)].map(|(w, p, k)| p * w.stride + k * w.dilation - w.before);
-                            f(position, (sz * extents[1] + sy) * extents[2] + sx, (kz * rows.extent + ky) * columns.extent + kx);
+                            let [sz, sy, sx] = [(planes, z, kz), (rows, y, ky), (columns, x, kx)]
+                                .map(|(w, p, k)| p * w.stride + k * w.dilation - w.before);
+                            f(
+                                position,
+                                (sz * extents[1] + sy) * extents[2] + sx,
+                                (kz * rows.extent + ky) * columns.extent + kx,
+                            );
                         }
                     }
                 }
@@ -240,12 +269,26 @@ pub(crate) fn conv_3d_transpose(op: &Conv3dTranspose, args: &Args<'_>) -> Result
     let [kd, kh, kw, filters, inputs] = args.dims::<5>(1)?;
     let [batch, d, h, w, channels] = args.dims::<5>(2)?;
     if dims[0] != batch || dims[4] != filters || inputs != channels {
-        return Err(args.bad(0, format!("is {dims:?}, which does not fit {} and weights {}", args.get(2)?.ty(), args.get(1)?.ty())));
+        return Err(args.bad(
+            0,
+            format!(
+                "is {dims:?}, which does not fit {} and weights {}",
+                args.get(2)?.ty(),
+                args.get(1)?.ty()
+            ),
+        ));
     }
     let extents = [dims[1], dims[2], dims[3]];
     let mut windows = Vec::new();
     for (axis, (input, kernel)) in [(d, kd), (h, kh), (w, kw)].into_iter().enumerate() {
-        windows.push(scatter_window(input, extents[axis], kernel, op.stride[axis], op.dilation[axis], op.padding)?);
+        windows.push(scatter_window(
+            input,
+            extents[axis],
+            kernel,
+            op.stride[axis],
+            op.dilation[axis],
+            op.padding,
+        )?);
     }
     let windows: [Window; 3] = windows.try_into().expect("three of them");
     let (x, weights) = (args.elements::<f32>(2)?, args.elements::<f32>(1)?);

@@ -44,14 +44,19 @@ pub(crate) fn range(args: &Args<'_>) -> Result<Tensor, Error> {
     let (start, limit, delta) = (args.get(0)?, args.get(1)?, args.get(2)?);
     let dtype = start.dtype();
     if [start, limit, delta].iter().any(|t| t.elements() != 1 || t.dtype() != dtype) {
-        return invalid(format!("start {}, limit {} and delta {} are not numbers of one type", start.ty(), limit.ty(), delta.ty()));
+        return invalid(format!(
+            "start {}, limit {} and delta {} are not numbers of one type",
+            start.ty(),
+            limit.ty(),
+            delta.ty()
+        ));
     }
     numbers!(
         dtype,
         T => {
             let one = |t: &Tensor| elements::<T>(t)[0];
             let (start, limit, delta) = (one(start), one(limit), one(delta));
-            if delta == T::ZERO || delta != delta {
+            if delta == T::ZERO || delta.to_f64().is_nan() {
                 return Err(args.bad(2, "is 0 or not a number, so the range has no end"));
             }
             let steps = ((limit.to_f64() - start.to_f64()) / delta.to_f64()).ceil();
@@ -76,7 +81,8 @@ pub(crate) fn matrix_diag(args: &Args<'_>, set: bool) -> Result<Tensor, Error> {
     if set {
         let input = args.get(0)?;
         let rank = input.dims().len();
-        let fits = rank == outer.len() + 2 && input.dims()[..rank - 2] == *outer && input.dims()[rank - 2].min(input.dims()[rank - 1]) == len;
+        let fits =
+            rank == outer.len() + 2 && input.dims()[..rank - 2] == *outer && input.dims()[rank - 2].min(input.dims()[rank - 1]) == len;
         if !fits || input.dtype() != diagonal.dtype() {
             return Err(args.bad(1, format!("is {}, which is no diagonal of {}", diagonal.ty(), input.ty())));
         }

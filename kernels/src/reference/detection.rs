@@ -47,7 +47,11 @@ pub(crate) fn non_max_suppression(args: &Args<'_>, soft: bool) -> Result<Vec<Ten
     let mut chosen: Vec<usize> = Vec::new();
     let mut open: Vec<Candidate> = (0..count)
         .filter(|&index| scores[index] > score_threshold)
-        .map(|index| Candidate { index, score: scores[index], compared: 0 })
+        .map(|index| Candidate {
+            index,
+            score: scores[index],
+            compared: 0,
+        })
         .collect();
     // The best comes last; of equal scores the one of the smaller index.
     let order = |a: &Candidate, b: &Candidate| a.score.total_cmp(&b.score).then(b.index.cmp(&a.index));
@@ -59,7 +63,11 @@ pub(crate) fn non_max_suppression(args: &Args<'_>, soft: bool) -> Result<Vec<Ten
         for &other in chosen[best.compared..].iter().rev() {
             let overlap = overlap(&boxes[best.index * 4..][..4], &boxes[other * 4..][..4]);
             if sigma > 0.0 {
-                best.score *= if overlap <= iou_threshold { (-0.5 / sigma * overlap * overlap).exp() } else { 0.0 };
+                best.score *= if overlap <= iou_threshold {
+                    (-0.5 / sigma * overlap * overlap).exp()
+                } else {
+                    0.0
+                };
             }
             dropped = sigma == 0.0 && overlap > iou_threshold || best.score <= score_threshold;
             if dropped {
@@ -81,5 +89,9 @@ pub(crate) fn non_max_suppression(args: &Args<'_>, soft: bool) -> Result<Vec<Ten
     }
     let number = Tensor::scalar(chosen.len() as i32);
     let indices = Tensor::from_vec(&[most], indices);
-    Ok(if soft { vec![indices, Tensor::from_vec(&[most], kept), number] } else { vec![indices, number] })
+    Ok(if soft {
+        vec![indices, Tensor::from_vec(&[most], kept), number]
+    } else {
+        vec![indices, number]
+    })
 }

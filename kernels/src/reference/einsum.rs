@@ -75,7 +75,12 @@ pub(crate) fn einsum(op: &Einsum, args: &Args<'_>) -> Result<Tensor, Error> {
         .zip(&inputs)
         .map(|(labels, input)| {
             let natural = strides(input.dims());
-            let step = |label: &Label| (0..labels.len()).filter(|&a| labels[a] == *label && input.dims()[a] != 1).map(|a| natural[a]).sum();
+            let step = |label: &Label| {
+                (0..labels.len())
+                    .filter(|&a| labels[a] == *label && input.dims()[a] != 1)
+                    .map(|a| natural[a])
+                    .sum()
+            };
             walked.iter().map(step).collect()
         })
         .collect();
@@ -83,7 +88,9 @@ pub(crate) fn einsum(op: &Einsum, args: &Args<'_>) -> Result<Tensor, Error> {
     let (out_strides, inner_strides) = (strides(&dims), strides(&inner));
     let count = args.count(DType::I8, &inner)?;
     let place = |operand: usize, at: usize, from: &[usize], extents: &[usize], skip: usize| -> usize {
-        (0..extents.len()).map(|a| at / from[a] % extents[a] * steps[operand][skip + a]).sum()
+        (0..extents.len())
+            .map(|a| at / from[a] % extents[a] * steps[operand][skip + a])
+            .sum()
     };
     numbers!(
         inputs[0].dtype(),

@@ -5,9 +5,9 @@ use planish_core::{DType, Op, Tensor};
 
 use super::activation::clamp;
 use super::args::{Args, bools};
+use super::complex;
 use super::error_function::erf;
 use super::number::{Narrow, Number, floats, numbers};
-use super::complex;
 use crate::error::Error;
 
 /// Applies a function of reals.
@@ -101,13 +101,13 @@ pub(crate) fn elementwise(op: &Op, args: &Args<'_>) -> Result<Tensor, Error> {
         Op::Sqrt(_) => real(args, f32::sqrt, f64::sqrt),
         Op::Rsqrt(_) => real(args, |x| 1.0 / x.sqrt(), |x| 1.0 / x.sqrt()),
         Op::Logistic(_) => real(args, logistic, |x| 1.0 / (1.0 + (-x).exp())),
-        Op::Elu(_) => real(args, |x| if x < 0.0 { x.exp_m1() } else { x }, |x| if x < 0.0 { x.exp_m1() } else { x }),
-        Op::Gelu(op) => real(args, |x| gelu(f64::from(x), op.approximate) as f32, |x| gelu(x, op.approximate)),
-        Op::HardSwish(_) => real(
+        Op::Elu(_) => real(
             args,
-            |x| x * clamp(x + 3.0, 0.0, 6.0) / 6.0,
-            |x| x * clamp(x + 3.0, 0.0, 6.0) / 6.0,
+            |x| if x < 0.0 { x.exp_m1() } else { x },
+            |x| if x < 0.0 { x.exp_m1() } else { x },
         ),
+        Op::Gelu(op) => real(args, |x| gelu(f64::from(x), op.approximate) as f32, |x| gelu(x, op.approximate)),
+        Op::HardSwish(_) => real(args, |x| x * clamp(x + 3.0, 0.0, 6.0) / 6.0, |x| x * clamp(x + 3.0, 0.0, 6.0) / 6.0),
         Op::LeakyRelu(op) => real(
             args,
             |x| if x > 0.0 { x } else { x * op.alpha },

@@ -40,7 +40,10 @@ pub(crate) fn rfft2d(args: &Args<'_>) -> Result<Tensor, Error> {
     let rank = input.dims().len();
     let lengths = args.extents(1)?;
     let (2.., [rows, columns]) = (rank, &lengths[..]) else {
-        return invalid(format!("lengths {lengths:?} do not fit {}, which has to have two dimensions or more", input.ty()));
+        return invalid(format!(
+            "lengths {lengths:?} do not fit {}, which has to have two dimensions or more",
+            input.ty()
+        ));
     };
     let (rows, columns) = (*rows, *columns);
     if rows == 0 || columns == 0 {
@@ -58,7 +61,16 @@ pub(crate) fn rfft2d(args: &Args<'_>) -> Result<Tensor, Error> {
         let mut spectrum = vec![vec![[0.0; 2]; bins]; rows];
         for r in 0..rows.min(height) {
             let row: Vec<[f64; 2]> = (0..columns)
-                .map(|c| [if c < width { f64::from(x[(b * height + r) * width + c]) } else { 0.0 }, 0.0])
+                .map(|c| {
+                    [
+                        if c < width {
+                            f64::from(x[(b * height + r) * width + c])
+                        } else {
+                            0.0
+                        },
+                        0.0,
+                    ]
+                })
                 .collect();
             spectrum[r].copy_from_slice(&transform(&row)[..bins]);
         }

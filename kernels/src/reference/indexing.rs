@@ -22,10 +22,19 @@ pub(crate) fn gather(op: &Gather, args: &Args<'_>) -> Result<Tensor, Error> {
     let (input, indices) = (args.get(0)?, args.get(1)?);
     let axis = axis(i64::from(op.axis), input.dims().len())?;
     let rank = indices.dims().len() as i64;
-    let batch_dims = if op.batch_dims < 0 { i64::from(op.batch_dims) + rank } else { i64::from(op.batch_dims) };
+    let batch_dims = if op.batch_dims < 0 {
+        i64::from(op.batch_dims) + rank
+    } else {
+        i64::from(op.batch_dims)
+    };
     let batch_dims = usize::try_from(batch_dims).unwrap_or(usize::MAX);
     if batch_dims > axis || batch_dims > indices.dims().len() || input.dims()[..batch_dims] != indices.dims()[..batch_dims] {
-        return invalid(format!("{} batch dimensions do not fit {} and indices {}", op.batch_dims, input.ty(), indices.ty()));
+        return invalid(format!(
+            "{} batch dimensions do not fit {} and indices {}",
+            op.batch_dims,
+            input.ty(),
+            indices.ty()
+        ));
     }
     let batches: usize = input.dims()[..batch_dims].iter().product();
     let (before, extent, behind) = around(&input.dims()[batch_dims..], axis - batch_dims);
@@ -52,12 +61,19 @@ fn places(args: &Args<'_>, operand: usize, dims: &[usize]) -> Result<(Vec<usize>
     let indices = args.get(operand)?;
     let depth = indices.dims().last().copied().unwrap_or(1);
     if depth > dims.len() {
-        return Err(args.bad(operand, format!("is {}, whose tuples name more than {} dimensions", indices.ty(), dims.len())));
+        return Err(args.bad(
+            operand,
+            format!("is {}, whose tuples name more than {} dimensions", indices.ty(), dims.len()),
+        ));
     }
     let natural = strides(dims);
     let slice = dims[depth..].iter().product();
     let named = args.ints(operand)?;
-    let tuples = if indices.dims().is_empty() { 1 } else { indices.dims()[..indices.dims().len() - 1].iter().product() };
+    let tuples = if indices.dims().is_empty() {
+        1
+    } else {
+        indices.dims()[..indices.dims().len() - 1].iter().product()
+    };
     let mut places = Vec::with_capacity(named.len().max(1));
     for tuple in 0..tuples {
         let mut place = 0;
@@ -91,7 +107,10 @@ pub(crate) fn scatter_nd(args: &Args<'_>) -> Result<Tensor, Error> {
     args.count(DType::I64, args.get(0)?.dims())?;
     let (places, slice) = places(args, 0, &dims)?;
     if places.len().checked_mul(slice) != Some(updates.elements()) {
-        return Err(args.bad(1, format!("is {}, which does not fill {} slices of {slice}", updates.ty(), places.len())));
+        return Err(args.bad(
+            1,
+            format!("is {}, which does not fill {} slices of {slice}", updates.ty(), places.len()),
+        ));
     }
     if updates.dtype() == DType::Bool {
         let x = elements::<u8>(updates);
@@ -169,7 +188,7 @@ pub(crate) fn sparse_to_dense(args: &Args<'_>) -> Result<Tensor, Error> {
     if depth != dims.len() || default.elements() != 1 || default.dtype() != values.dtype() {
         return Err(args.bad(0, format!("is {}, which does not fit a result of {dims:?}", indices.ty())));
     }
-    let count = if depth == 0 { 0 } else { named.len() / depth };
+    let count = named.len().checked_div(depth).unwrap_or(0);
     if values.elements() != 1 && values.elements() != count {
         return Err(args.bad(2, format!("is {}, expected {count} elements", values.ty())));
     }

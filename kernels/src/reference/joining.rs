@@ -1,7 +1,7 @@
 //! Values put together along an axis, and taken apart.
 
-use planish_core::op::{Concatenation, Pack, Split, SplitV, Unpack};
 use planish_core::Tensor;
+use planish_core::op::{Concatenation, Pack, Split, SplitV, Unpack};
 
 use super::args::{Args, invalid};
 use super::cells::{Builder, Cells};
@@ -32,7 +32,10 @@ pub(crate) fn concatenation(op: &Concatenation, args: &Args<'_>) -> Result<Tenso
             && input.dims().len() == dims.len()
             && (0..dims.len()).all(|a| a == axis || input.dims()[a] == dims[a]);
         if !fits {
-            return Err(args.bad(i, format!("is {}, which does not continue {} along axis {axis}", input.ty(), first.ty())));
+            return Err(args.bad(
+                i,
+                format!("is {}, which does not continue {} along axis {axis}", input.ty(), first.ty()),
+            ));
         }
         dims[axis] += input.dims()[axis];
     }

@@ -36,9 +36,16 @@ pub(crate) fn embedding_lookup(args: &Args<'_>) -> Result<Tensor, Error> {
         }
         return builder.finish();
     };
-    if quant.axis().is_some_and(|axis| axis != 0 && quant.scales().len() > 1) || !matches!(quant.scales().len(), 1) && quant.scales().len() != rows {
+    if quant.axis().is_some_and(|axis| axis != 0 && quant.scales().len() > 1)
+        || !matches!(quant.scales().len(), 1) && quant.scales().len() != rows
+    {
         let reals = dequantized(args, table)?;
-        return embedding_lookup(&Args::new(planish_core::OpKind::EmbeddingLookup, &[Some(ids), Some(&reals)], &[], args.limit()));
+        return embedding_lookup(&Args::new(
+            planish_core::OpKind::EmbeddingLookup,
+            &[Some(ids), Some(&reals)],
+            &[],
+            args.limit(),
+        ));
     }
     let stored = super::products::stored_int8(table).ok_or_else(|| args.element_type(table.dtype()))?;
     let mut out = args.alloc::<f32>(&dims, 0.0)?;
@@ -64,7 +71,11 @@ pub(crate) fn embedding_lookup_sparse(op: &EmbeddingLookupSparse, args: &Args<'_
         return Err(args.bad(4, "is a scalar, which has no rows"));
     };
     if shape.len() != rank || rank == 0 || ids.len() != count || weights.len() != count {
-        return invalid(format!("{} ids, {count} indices of rank {rank} and {} weights do not fit", ids.len(), weights.len()));
+        return invalid(format!(
+            "{} ids, {count} indices of rank {rank} and {} weights do not fit",
+            ids.len(),
+            weights.len()
+        ));
     }
     let width: usize = rest.iter().product();
     let mut dims = shape[..rank - 1].to_vec();
@@ -88,7 +99,9 @@ pub(crate) fn embedding_lookup_sparse(op: &EmbeddingLookupSparse, args: &Args<'_
             total.1 += weight * weight;
         }
         let to = &mut out[group * width..][..width];
-        to.iter_mut().zip(&values[id * width..][..width]).for_each(|(out, v)| *out += weight * v);
+        to.iter_mut()
+            .zip(&values[id * width..][..width])
+            .for_each(|(out, v)| *out += weight * v);
     }
     for (out, (sum, squares)) in out.chunks_mut(width.max(1)).zip(totals) {
         let by = match op.combiner {

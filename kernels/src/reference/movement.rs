@@ -1,7 +1,7 @@
 //! The same elements under other extents or in another order.
 
-use planish_core::op::{ReverseSequence, Squeeze};
 use planish_core::Tensor;
+use planish_core::op::{ReverseSequence, Squeeze};
 
 use super::args::{Args, invalid};
 use super::cells::{Builder, Cells};
@@ -37,7 +37,7 @@ pub(crate) fn reshape(args: &Args<'_>) -> Result<Tensor, Error> {
         }
     }
     if let Some(open) = open {
-        dims[open] = if known == 0 { 0 } else { input.elements() / known };
+        dims[open] = input.elements().checked_div(known).unwrap_or(0);
     }
     reshaped(args, &dims)
 }
@@ -81,9 +81,11 @@ pub(crate) fn transpose(args: &Args<'_>) -> Result<Tensor, Error> {
     let dims: Vec<usize> = permutation.iter().map(|&a| input.dims()[a]).collect();
     let natural = strides(input.dims());
     let steps: Vec<usize> = permutation.iter().map(|&a| natural[a]).collect();
-    let quant = input
-        .quant()
-        .map(|q| q.axis().map_or(q.clone(), |axis| q.with_axis(permutation.iter().position(|&a| a == axis).unwrap_or(axis))));
+    let quant = input.quant().map(|q| {
+        q.axis().map_or(q.clone(), |axis| {
+            q.with_axis(permutation.iter().position(|&a| a == axis).unwrap_or(axis))
+        })
+    });
     Ok(gather(args, input, &dims, &steps)?.with_quant(quant))
 }
 
@@ -146,7 +148,9 @@ pub(crate) fn reverse_v2(args: &Args<'_>) -> Result<Tensor, Error> {
             let cells = Cells::of(&current);
             let mut builder = Builder::new(args, &current, input.dims())?;
             for outer in 0..before {
-                (0..extent).rev().for_each(|i| builder.push(&cells, (outer * extent + i) * behind, behind));
+                (0..extent)
+                    .rev()
+                    .for_each(|i| builder.push(&cells, (outer * extent + i) * behind, behind));
             }
             builder.finish()?
         };
@@ -170,7 +174,11 @@ pub(crate) fn reverse_sequence(op: &ReverseSequence, args: &Args<'_>) -> Result<
     for at in 0..input.elements() {
         let length = lengths[at / natural[batch] % input.dims()[batch]];
         let place = at / natural[along] % input.dims()[along];
-        let from = if place < length { at - place * natural[along] + (length - 1 - place) * natural[along] } else { at };
+        let from = if place < length {
+            at - place * natural[along] + (length - 1 - place) * natural[along]
+        } else {
+            at
+        };
         builder.push(&cells, from, 1);
     }
     builder.finish()

@@ -1,7 +1,7 @@
 //! Softmax and normalization, mostly along the last axis.
 
-use planish_core::op::{BatchNorm, L2Normalization, LocalResponseNormalization, Softmax};
 use planish_core::Tensor;
+use planish_core::op::{BatchNorm, L2Normalization, LocalResponseNormalization, Softmax};
 
 use super::activation::finish;
 use super::args::Args;
@@ -78,7 +78,9 @@ pub(crate) fn batch_norm(op: &BatchNorm, args: &Args<'_>) -> Result<Tensor, Erro
         }
         parameters.push(parameter);
     }
-    let [scale, offset, mean, variance] = &parameters[..] else { unreachable!("four operands were read") };
+    let [scale, offset, mean, variance] = &parameters[..] else {
+        unreachable!("four operands were read")
+    };
     let (dims, out) = rows(args, |x, out| {
         for c in 0..x.len() {
             let factor = scale[c] / (variance[c] + op.epsilon).sqrt();

@@ -33,7 +33,14 @@ pub(crate) fn pool_2d(op: &Op, args: &Args<'_>) -> Result<Tensor, Error> {
     )
 }
 
-fn pool<T: Number>(op: &Op, args: &Args<'_>, filter: [u32; 2], stride: [u32; 2], padding: Padding, activation: Activation) -> Result<Tensor, Error> {
+fn pool<T: Number>(
+    op: &Op,
+    args: &Args<'_>,
+    filter: [u32; 2],
+    stride: [u32; 2],
+    padding: Padding,
+    activation: Activation,
+) -> Result<Tensor, Error> {
     let [batch, height, width, channels] = args.dims::<4>(0)?;
     let [rows, columns] = windows([height, width], filter.map(|f| f as usize), stride, [1, 1], padding)?;
     let dims = [batch, rows.positions, columns.positions, channels];
@@ -42,7 +49,11 @@ fn pool<T: Number>(op: &Op, args: &Args<'_>, filter: [u32; 2], stride: [u32; 2],
     let mut sums = vec![0f64; channels];
     let mut greatest = vec![T::LOWEST; channels];
     for (pixel, out) in out.chunks_mut(channels.max(1)).enumerate() {
-        let (image, y, x_position) = (pixel / (rows.positions * columns.positions), pixel / columns.positions % rows.positions, pixel % columns.positions);
+        let (image, y, x_position) = (
+            pixel / (rows.positions * columns.positions),
+            pixel / columns.positions % rows.positions,
+            pixel % columns.positions,
+        );
         sums.fill(0.0);
         greatest.fill(T::LOWEST);
         let mut count = 0usize;
@@ -61,8 +72,14 @@ fn pool<T: Number>(op: &Op, args: &Args<'_>, filter: [u32; 2], stride: [u32; 2],
         }
         match op {
             Op::MaxPool2d(_) => out.copy_from_slice(&greatest),
-            Op::AveragePool2d(_) => out.iter_mut().zip(&sums).for_each(|(out, sum)| *out = T::from_f64(sum / count as f64)),
-            _ => out.iter_mut().zip(&sums).for_each(|(out, sum)| *out = T::from_f64((sum / count as f64).sqrt())),
+            Op::AveragePool2d(_) => out
+                .iter_mut()
+                .zip(&sums)
+                .for_each(|(out, sum)| *out = T::from_f64(sum / count as f64)),
+            _ => out
+                .iter_mut()
+                .zip(&sums)
+                .for_each(|(out, sum)| *out = T::from_f64((sum / count as f64).sqrt())),
         }
     }
     Ok(activated(activation, Tensor::from_vec(&dims, out)))
@@ -80,7 +97,10 @@ pub(crate) fn dilate(args: &Args<'_>) -> Result<Tensor, Error> {
     }
     let mut dims = Vec::new();
     for (&extent, &dilation) in input.dims().iter().zip(&dilations) {
-        let apart = extent.saturating_sub(1).saturating_mul(dilation).saturating_add(usize::from(extent > 0));
+        let apart = extent
+            .saturating_sub(1)
+            .saturating_mul(dilation)
+            .saturating_add(usize::from(extent > 0));
         dims.push(apart);
     }
     let (cells, fill) = (Cells::of(input), Cells::of(value));
@@ -106,7 +126,13 @@ pub(crate) fn reduce_window(op: &ReduceWindow, args: &Args<'_>) -> Result<Tensor
     let mut windows = Vec::new();
     for axis in 0..rank {
         let number = |v: usize| u32::try_from(v).map_err(|_| Error::Invalid(format!("a window step of {v} is too large")));
-        windows.push(Window::new(input.dims()[axis], shape[axis], number(steps[axis])?, number(dilations[axis])?, Padding::Valid)?);
+        windows.push(Window::new(
+            input.dims()[axis],
+            shape[axis],
+            number(steps[axis])?,
+            number(dilations[axis])?,
+            Padding::Valid,
+        )?);
     }
     let dims: Vec<usize> = windows.iter().map(|w| w.positions).collect();
     let taps = args.count(DType::I8, &shape)?;
@@ -117,7 +143,9 @@ pub(crate) fn reduce_window(op: &ReduceWindow, args: &Args<'_>) -> Result<Tensor
         if !all && op.function != WindowFunction::Any {
             return Err(args.element_type(DType::Bool));
         }
-        for_each_tap(&windows, &dims, input.dims(), taps, |o, i| if all { out[o] &= x[i] } else { out[o] |= x[i] });
+        for_each_tap(&windows, &dims, input.dims(), taps, |o, i| {
+            if all { out[o] &= x[i] } else { out[o] |= x[i] }
+        });
         return Ok(super::args::bools(&dims, out));
     }
     numbers!(

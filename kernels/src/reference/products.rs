@@ -56,9 +56,10 @@ pub(crate) fn weight_scales(args: &Args<'_>, operand: usize, axis: usize, output
     }
     let scales = quant.scales().to_vec();
     match quant.axis() {
-        Some(a) if scales.len() != 1 && (a != axis || scales.len() != outputs) => {
-            Err(args.bad(operand, format!("has {} scales along axis {a}, expected {outputs} along axis {axis}", scales.len())))
-        }
+        Some(a) if scales.len() != 1 && (a != axis || scales.len() != outputs) => Err(args.bad(
+            operand,
+            format!("has {} scales along axis {a}, expected {outputs} along axis {axis}", scales.len()),
+        )),
         _ => Ok(scales),
     }
 }
@@ -88,7 +89,9 @@ impl<'a> Weights<'a> {
         let range = index * rows * columns..(index + 1) * rows * columns;
         match self {
             Weights::Float(w) => PackedWeights::float(operation, oriented(&w[range], rows, columns, transposed), bias, groups),
-            Weights::Hybrid(w, scales) => PackedWeights::hybrid(operation, oriented(&w[range], rows, columns, transposed), scales, bias, groups),
+            Weights::Hybrid(w, scales) => {
+                PackedWeights::hybrid(operation, oriented(&w[range], rows, columns, transposed), scales, bias, groups)
+            }
         }
     }
 }
@@ -129,7 +132,15 @@ fn plain_product<T: Number>(left: Matrix<'_, T>, weights: Matrix<'_, T>, out: &m
 }
 
 /// One product of float rows by weights, into `out`.
-fn multiply(weights: &Weights<'_>, shape: (usize, usize, bool), index: usize, left: Matrix<'_, f32>, bias: Option<&[f32]>, out: &mut [f32], clamp: Clamp) {
+fn multiply(
+    weights: &Weights<'_>,
+    shape: (usize, usize, bool),
+    index: usize,
+    left: Matrix<'_, f32>,
+    bias: Option<&[f32]>,
+    out: &mut [f32],
+    clamp: Clamp,
+) {
     let (rows, columns, transposed) = shape;
     let range = index * rows * columns..(index + 1) * rows * columns;
     let product = match weights {
@@ -155,7 +166,7 @@ pub(crate) fn fully_connected(op: &FullyConnected, args: &Args<'_>, engine: &mut
         }
         input.dims()[..input.dims().len() - 1].to_vec()
     } else {
-        vec![if depth == 0 { 0 } else { input.elements() / depth }]
+        vec![input.elements().checked_div(depth).unwrap_or(0)]
     };
     let rows: usize = dims.iter().product();
     dims.push(outputs);
@@ -186,7 +197,9 @@ pub(crate) fn fully_connected(op: &FullyConnected, args: &Args<'_>, engine: &mut
         return Ok(Tensor::from_vec(&dims, out));
     }
     let weights = || Weights::of(args, 1, 0, outputs);
-    let pack = || -> Result<PackedWeights, Error> { Ok(weights()?.pack(Operation::FullyConnected, |_| (outputs, depth, false), 0, bias.as_deref(), 1)) };
+    let pack = || -> Result<PackedWeights, Error> {
+        Ok(weights()?.pack(Operation::FullyConnected, |_| (outputs, depth, false), 0, bias.as_deref(), 1))
+    };
     match engine {
         Engine::Loops => multiply(&weights()?, (outputs, depth, false), 0, left, bias.as_deref(), &mut out, clamp),
         Engine::Packed => pack()?.multiply(left, &mut out, clamp),
@@ -223,7 +236,9 @@ pub(crate) fn batch_matmul(op: &BatchMatmul, args: &Args<'_>, engine: &mut Engin
     let mut places = Vec::new();
     let row = batch.last().copied().unwrap_or(1);
     let inner = [0, 1].map(|i: usize| steps[i].last().copied().unwrap_or(0));
-    for_each_row(&batch, [&steps[0], &steps[1]], |[a, b]| places.extend((0..row).map(|i| (a + i * inner[0], b + i * inner[1]))));
+    for_each_row(&batch, [&steps[0], &steps[1]], |[a, b]| {
+        places.extend((0..row).map(|i| (a + i * inner[0], b + i * inner[1])))
+    });
     if x.dtype() != DType::F32 {
         return numbers!(
             x.dtype(),
@@ -273,14 +288,21 @@ pub(crate) fn batch_matmul(op: &BatchMatmul, args: &Args<'_>, engine: &mut Engin
 }
 
 /// The windows of a convolution over height and width.
-pub(crate) fn windows(input: [usize; 2], kernel: [usize; 2], stride: [u32; 2], dilation: [u32; 2], padding: Padding) -> Result<[Window; 2], Error> {
+pub(crate) fn windows(
+    input: [usize; 2],
+    kernel: [usize; 2],
+    stride: [u32; 2],
+    dilation: [u32; 2],
+    padding: Padding,
+) -> Result<[Window; 2], Error> {
     Ok([
         Window::new(input[0], kernel[0], stride[0], dilation[0], padding)?,
         Window::new(input[1], kernel[1], stride[1], dilation[1], padding)?,
     ])
 }
 
-/// `conv_2d`.
+/// `conv_2d`. With int8 weights each image is quantized as a whole, but under filters of one pixel each pixel on its own:
+/// XNNPACK takes such a convolution for a product of matrices.
 pub(crate) fn conv_2d(op: &Conv2d, args: &Args<'_>, engine: &mut Engine<'_>) -> Result<Tensor, Error> {
     let [batch, height, width, channels] = args.dims::<4>(0)?;
     let [filters, kh, kw, share] = args.dims::<4>(1)?;
@@ -311,12 +333,29 @@ pub(crate) fn conv_2d(op: &Conv2d, args: &Args<'_>, engine: &mut Engine<'_>) -> 
     let clamp = clamp_of(op.activation);
     let depth = kh * kw * share;
     let weights = || Weights::of(args, 1, 0, filters);
-    let pack = || -> Result<PackedWeights, Error> { Ok(weights()?.pack(Operation::Conv2d, |_| (filters, depth, false), 0, bias.as_deref(), groups)) };
+    let hybrid = args.get(1)?.dtype() != DType::F32;
+    if hybrid && [kh, kw] == [1, 1] && op.stride == [1, 1] && groups == 1 {
+        let left = Matrix::new(&x, batch * height * width, channels);
+        let pack = || -> Result<PackedWeights, Error> {
+            Ok(weights()?.pack(Operation::Conv2d, |_| (filters, depth, false), 0, bias.as_deref(), 1))
+        };
+        match engine {
+            Engine::Loops => multiply(&weights()?, (filters, depth, false), 0, left, bias.as_deref(), &mut out, clamp),
+            Engine::Packed => pack()?.multiply(left, &mut out, clamp),
+            Engine::Kept(kept) => kept_or(kept, pack)?.multiply(left, &mut out, clamp),
+        }
+        return Ok(finished(op.activation, &dims, out));
+    }
+    let pack = || -> Result<PackedWeights, Error> {
+        Ok(weights()?.pack(Operation::Conv2d, |_| (filters, depth, false), 0, bias.as_deref(), groups))
+    };
     match engine {
         Engine::Loops => {
             out = match weights()? {
                 Weights::Float(w) => matmul::conv_2d_float(&shape, &x, Matrix::new(&w, filters, depth), bias.as_deref(), clamp),
-                Weights::Hybrid(w, scales) => matmul::conv_2d_hybrid(&shape, &x, Matrix::new(&w, filters, depth), &scales, bias.as_deref(), clamp),
+                Weights::Hybrid(w, scales) => {
+                    matmul::conv_2d_hybrid(&shape, &x, Matrix::new(&w, filters, depth), &scales, bias.as_deref(), clamp)
+                }
             };
         }
         Engine::Packed => pack()?.convolve(&shape, &x, &mut out, clamp),

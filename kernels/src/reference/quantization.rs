@@ -1,6 +1,7 @@
 //! Reals to integers that stand for them, and back.
 
 use planish_core::op::FakeQuant;
+use planish_core::quantize as rounding;
 use planish_core::{DType, Quant, Tensor, Type};
 
 use super::args::{Args, elements, invalid};
@@ -10,16 +11,13 @@ use super::products::stored_int8;
 use super::shape::around;
 use crate::error::Error;
 
-/// The least and greatest integer that an element type stores.
+/// The least and greatest integer of the types whose rounding is not the core's.
 fn bounds(dtype: DType) -> Option<(f64, f64)> {
     Some(match dtype {
         DType::I2 => (-2.0, 1.0),
         DType::I4 => (-8.0, 7.0),
-        DType::I8 => (-128.0, 127.0),
-        DType::U8 => (0.0, 255.0),
-        DType::I16 => (-32768.0, 32767.0),
+        DType::U4 => (0.0, 15.0),
         DType::U16 => (0.0, 65535.0),
-        DType::I32 => (f64::from(i32::MIN), f64::from(i32::MAX)),
         DType::I64 => (i64::MIN as f64, i64::MAX as f64),
         _ => return None,
     })
@@ -51,16 +49,18 @@ fn for_each_parameter(dims: &[usize], quant: &Quant, mut f: impl FnMut(usize, f6
     Ok(())
 }
 
-/// Reals as integers of type `to` by its quantization: `haz(x / scale) + zero point`, in double precision, kept inside the
-/// type; symmetric int8 with a scale for each slice of an axis stays in -127..=127, as weights do.
-pub(crate) fn quantize_to(args: &Args<'_>, reals: &Tensor, to: &Type, narrow: bool) -> Result<Tensor, Error> {
+/// Reals as integers of type `to` by its quantization: `haz(x / scale) + zero point`, kept inside the type.
+pub(crate) fn quantize_to(args: &Args<'_>, reals: &Tensor, to: &Type) -> Result<Tensor, Error> {
+    if matches!(to.dtype, DType::I8 | DType::U8 | DType::I16 | DType::I32) {
+        args.count(to.dtype, reals.dims())?;
+        return rounding::quantize(reals, to).map_err(|e| Error::Invalid(e.to_string()));
+    }
     let Some(quant) = &to.quant else {
         return invalid(format!("the result is {to}, which says not what its integers stand for"));
     };
     let Some((low, high)) = bounds(to.dtype) else {
         return Err(args.element_type(to.dtype));
     };
-    let low = if narrow && matches!(to.dtype, DType::I8 | DType::I4) { low + 1.0 } else { low };
     let x = elements::<f32>(reals);
     let mut stored = args.alloc::<i64>(reals.dims(), 0)?;
     for_each_parameter(reals.dims(), quant, |i, scale, zero| {
@@ -68,11 +68,7 @@ pub(crate) fn quantize_to(args: &Args<'_>, reals: &Tensor, to: &Type, narrow: bo
     })?;
     let dims = reals.dims();
     let tensor = match to.dtype {
-        DType::I8 => Tensor::from_vec(dims, stored.iter().map(|&v| v as i8).collect()),
-        DType::U8 => Tensor::from_vec(dims, stored.iter().map(|&v| v as u8).collect()),
-        DType::I16 => Tensor::from_vec(dims, stored.iter().map(|&v| v as i16).collect()),
         DType::U16 => Tensor::from_vec(dims, stored.iter().map(|&v| v as u16).collect()),
-        DType::I32 => Tensor::from_vec(dims, stored.iter().map(|&v| v as i32).collect()),
         DType::I64 => Tensor::from_vec(dims, stored),
         dtype => {
             let cells: Vec<u8> = stored.iter().map(|&v| v as u8).collect();
@@ -90,22 +86,19 @@ pub(crate) fn dequantized(args: &Args<'_>, tensor: &Tensor) -> Result<Tensor, Er
     };
     let mut out = args.alloc::<f32>(dims, 0.0)?;
     if let Some(stored) = stored_int8(tensor) {
-        for_each_parameter(dims, quant, |i, scale, zero| out[i] = ((f64::from(stored[i]) - zero) as f32) * scale as f32)?;
+        for_each_parameter(dims, quant, |i, scale, zero| {
+            out[i] = ((f64::from(stored[i]) - zero) as f32) * scale as f32
+        })?;
     } else {
-        let Some(stored) = tensor.to_ints() else { return Err(args.element_type(tensor.dtype())) };
+        let Some(stored) = tensor.to_ints() else {
+            return Err(args.element_type(tensor.dtype()));
+        };
         for_each_parameter(dims, quant, |i, scale, zero| out[i] = ((stored[i] as f64 - zero) * scale) as f32)?;
     }
     Ok(Tensor::from_vec(dims, out))
 }
 
-/// Whether integers are weights: symmetric int8 of a constant, which keep to a range as wide to both sides of zero.
-fn is_weight(ty: &Type) -> bool {
-    matches!(ty.dtype, DType::I8 | DType::I4) && ty.quant.as_ref().is_some_and(Quant::is_symmetric)
-}
-
 /// `quantize`: reals, or integers with another quantization, to the declared type.
-///
-/// Symmetric int8 keeps to -127..=127, as weights have to.
 pub(crate) fn quantize(args: &Args<'_>) -> Result<Tensor, Error> {
     let input = args.get(0)?;
     let Some(to) = args.result_type(0) else {
@@ -119,13 +112,17 @@ pub(crate) fn quantize(args: &Args<'_>) -> Result<Tensor, Error> {
     if let Some(at) = elements::<f32>(&reals).iter().position(|x| x.is_nan()) {
         return Err(args.bad(0, format!("holds what is not a number at element {at}; no integer stands for it")));
     }
-    quantize_to(args, &reals, to, is_weight(to))
+    quantize_to(args, &reals, to)
 }
 
 /// `dequantize`.
 pub(crate) fn dequantize(args: &Args<'_>) -> Result<Tensor, Error> {
     let input = args.get(0)?;
-    let out = if input.dtype().is_float() { cast(DType::F32, args)? } else { dequantized(args, input)? };
+    let out = if input.dtype().is_float() {
+        cast(DType::F32, args)?
+    } else {
+        dequantized(args, input)?
+    };
     Ok(out)
 }
 

@@ -48,7 +48,12 @@ impl Philox {
         let mut key = self.key;
         for _ in 0..10 {
             let (a, b) = (u64::from(c[0]) * 0xD251_1F53, u64::from(c[2]) * 0xCD9E_8D57);
-            c = [(b >> 32) as u32 ^ c[1] ^ key[0], b as u32, (a >> 32) as u32 ^ c[3] ^ key[1], a as u32];
+            c = [
+                (b >> 32) as u32 ^ c[1] ^ key[0],
+                b as u32,
+                (a >> 32) as u32 ^ c[3] ^ key[1],
+                a as u32,
+            ];
             key = [key[0].wrapping_add(0x9E37_79B9), key[1].wrapping_add(0xBB67_AE85)];
         }
         c

@@ -11,9 +11,9 @@ mod bidirectional;
 mod cell;
 mod lstm;
 
+use planish_core::Tensor;
 use planish_core::attr::Activation;
 use planish_core::op::{Rnn, Svdf, UnidirectionalSequenceRnn};
-use planish_core::Tensor;
 
 use super::activation::activate;
 use super::args::{Args, invalid};
@@ -35,7 +35,12 @@ impl Sequence {
     fn of(args: &Args<'_>, operand: usize, time_major: bool) -> Result<Sequence, Error> {
         let [first, second, depth] = args.dims::<3>(operand)?;
         let (batch, time) = if time_major { (second, first) } else { (first, second) };
-        Ok(Sequence { batch, time, depth, time_major })
+        Ok(Sequence {
+            batch,
+            time,
+            depth,
+            time_major,
+        })
     }
 
     /// The number of the row of batch entry `b` at time `t`.
@@ -45,11 +50,17 @@ impl Sequence {
 
     /// The rows of one step.
     fn step(&self, x: &[f32], t: usize) -> Vec<f32> {
-        (0..self.batch).flat_map(|b| x[self.row(b, t) * self.depth..][..self.depth].iter().copied()).collect()
+        (0..self.batch)
+            .flat_map(|b| x[self.row(b, t) * self.depth..][..self.depth].iter().copied())
+            .collect()
     }
 
     fn dims(&self, depth: usize) -> [usize; 3] {
-        if self.time_major { [self.time, self.batch, depth] } else { [self.batch, self.time, depth] }
+        if self.time_major {
+            [self.time, self.batch, depth]
+        } else {
+            [self.batch, self.time, depth]
+        }
     }
 }
 
@@ -67,9 +78,20 @@ impl<'a> PlainCell<'a> {
         let recurrent = Matrix::of(args, first + 1, asymmetric)?;
         let bias = args.elements::<f32>(first + 2)?;
         if recurrent.rows != weights.rows || recurrent.columns != weights.rows || bias.len() != weights.rows {
-            return invalid(format!("weights of {} units, recurrent weights {}x{} and {} biases do not fit", weights.rows, recurrent.rows, recurrent.columns, bias.len()));
+            return invalid(format!(
+                "weights of {} units, recurrent weights {}x{} and {} biases do not fit",
+                weights.rows,
+                recurrent.rows,
+                recurrent.columns,
+                bias.len()
+            ));
         }
-        Ok(PlainCell { weights, recurrent, bias, activation })
+        Ok(PlainCell {
+            weights,
+            recurrent,
+            bias,
+            activation,
+        })
     }
 
     fn step(&self, x: &[f32], hidden: &mut [f32]) {
@@ -97,7 +119,11 @@ fn written(args: &Args<'_>, operand: usize, contents: Vec<f32>) -> Result<Tensor
 
 fn rows_of(args: &Args<'_>, operand: usize, depth: usize) -> Result<usize, Error> {
     let [batch, found] = args.dims::<2>(operand)?;
-    if found == depth { Ok(batch) } else { Err(args.bad(operand, format!("has rows of {found}, expected {depth}"))) }
+    if found == depth {
+        Ok(batch)
+    } else {
+        Err(args.bad(operand, format!("has rows of {found}, expected {depth}")))
+    }
 }
 
 /// `rnn`: the output, then the new hidden state.
@@ -106,14 +132,27 @@ pub(crate) fn rnn(op: &Rnn, args: &Args<'_>) -> Result<Vec<Tensor>, Error> {
     let batch = rows_of(args, 0, cell.weights.columns)?;
     let mut hidden = state(args, 4, batch, cell.weights.rows)?;
     cell.step(&args.elements::<f32>(0)?, &mut hidden);
-    Ok(vec![Tensor::from_vec(&[batch, cell.weights.rows], hidden.clone()), written(args, 4, hidden)?])
+    Ok(vec![
+        Tensor::from_vec(&[batch, cell.weights.rows], hidden.clone()),
+        written(args, 4, hidden)?,
+    ])
 }
 
 /// Runs a plain cell over a sequence.
-fn plain_sequence(args: &Args<'_>, cell: &PlainCell<'_>, sequence: Sequence, x: &[f32], hidden: &mut [f32], backwards: bool) -> Result<Vec<f32>, Error> {
+fn plain_sequence(
+    args: &Args<'_>,
+    cell: &PlainCell<'_>,
+    sequence: Sequence,
+    x: &[f32],
+    hidden: &mut [f32],
+    backwards: bool,
+) -> Result<Vec<f32>, Error> {
     let units = cell.weights.rows;
     if sequence.depth != cell.weights.columns {
-        return invalid(format!("rows of {} do not fit weights of {} columns", sequence.depth, cell.weights.columns));
+        return invalid(format!(
+            "rows of {} do not fit weights of {} columns",
+            sequence.depth, cell.weights.columns
+        ));
     }
     let mut out = args.alloc::<f32>(&sequence.dims(units), 0.0)?;
     for i in 0..sequence.time {
@@ -132,7 +171,10 @@ pub(crate) fn sequence_rnn(op: &UnidirectionalSequenceRnn, args: &Args<'_>) -> R
     let sequence = Sequence::of(args, 0, op.time_major)?;
     let mut hidden = state(args, 4, sequence.batch, cell.weights.rows)?;
     let out = plain_sequence(args, &cell, sequence, &args.elements::<f32>(0)?, &mut hidden, false)?;
-    Ok(vec![Tensor::from_vec(&sequence.dims(cell.weights.rows), out), written(args, 4, hidden)?])
+    Ok(vec![
+        Tensor::from_vec(&sequence.dims(cell.weights.rows), out),
+        written(args, 4, hidden)?,
+    ])
 }
 
 /// `svdf`: the output, then the new state, in which the newest column is the last.
@@ -142,7 +184,10 @@ pub(crate) fn svdf(op: &Svdf, args: &Args<'_>) -> Result<Vec<Tensor>, Error> {
     let batch = rows_of(args, 0, features.columns)?;
     let rank = usize::try_from(op.rank).unwrap_or(0);
     if rank == 0 || filters != features.rows || !filters.is_multiple_of(rank) || memory == 0 {
-        return invalid(format!("{filters} filters of rank {} and {} rows of weights do not fit", op.rank, features.rows));
+        return invalid(format!(
+            "{filters} filters of rank {} and {} rows of weights do not fit",
+            op.rank, features.rows
+        ));
     }
     let time = Matrix::of(args, 2, false)?.to_reals();
     let units = filters / rank;

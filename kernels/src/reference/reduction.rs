@@ -68,7 +68,9 @@ pub(crate) fn reduce(op: &Op, args: &Args<'_>) -> Result<Tensor, Error> {
         }
         let all = matches!(op, Op::ReduceAll(_));
         let mut out = args.alloc::<u8>(&plan.dims, u8::from(all))?;
-        fold(&plan, input.dims(), &elements::<u8>(input), &mut out, |out, x| if all { *out &= x } else { *out |= x });
+        fold(&plan, input.dims(), &elements::<u8>(input), &mut out, |out, x| {
+            if all { *out &= x } else { *out |= x }
+        });
         return Ok(bools(&plan.dims, out));
     }
     numbers!(input.dtype(), T => reduce_numbers::<T>(op, args, &plan), Err(args.element_type(input.dtype())))
@@ -131,7 +133,13 @@ pub(crate) fn arg_extreme(op: &Op, args: &Args<'_>) -> Result<Tensor, Error> {
     let mut search = |better: &dyn Fn(usize, usize) -> bool| {
         for (at, found) in found.iter_mut().enumerate() {
             let first = at / behind * extent * behind + at % behind;
-            let best = (1..extent).fold(0, |best, i| if better(first + i * behind, first + best * behind) { i } else { best });
+            let best = (1..extent).fold(0, |best, i| {
+                if better(first + i * behind, first + best * behind) {
+                    i
+                } else {
+                    best
+                }
+            });
             *found = best as i64;
         }
     };

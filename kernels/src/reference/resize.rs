@@ -17,7 +17,10 @@ fn scale(input: usize, output: usize, align_corners: bool) -> f32 {
 
 fn extents(args: &Args<'_>) -> Result<([usize; 4], [usize; 2]), Error> {
     let dims = args.dims::<4>(0)?;
-    let size: [usize; 2] = args.extents(1)?.try_into().map_err(|_| args.bad(1, "is no pair of height and width"))?;
+    let size: [usize; 2] = args
+        .extents(1)?
+        .try_into()
+        .map_err(|_| args.bad(1, "is no pair of height and width"))?;
     if dims[1] == 0 || dims[2] == 0 {
         return Err(args.bad(0, format!("is {}, which has no pixels", args.get(0)?.ty())));
     }
@@ -29,7 +32,11 @@ fn between(input: usize, output: usize, align_corners: bool, half_pixel: bool) -
     let scale = scale(input, output, align_corners);
     (0..output)
         .map(|i| {
-            let at = if half_pixel { (i as f32 + 0.5) * scale - 0.5 } else { i as f32 * scale };
+            let at = if half_pixel {
+                (i as f32 + 0.5) * scale - 0.5
+            } else {
+                i as f32 * scale
+            };
             let low = (at.floor().max(0.0) as usize).min(input - 1);
             let high = (at.ceil().max(0.0) as usize).min(input - 1);
             (low, high, at - low as f32)
@@ -86,7 +93,11 @@ pub(crate) fn nearest(align_corners: bool, half_pixel: bool, args: &Args<'_>) ->
         for y in 0..size[0] {
             let y = pick(y, height, size[0]);
             for x in 0..size[1] {
-                builder.push(&cells, ((image * height + y) * width + pick(x, width, size[1])) * channels, channels);
+                builder.push(
+                    &cells,
+                    ((image * height + y) * width + pick(x, width, size[1])) * channels,
+                    channels,
+                );
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Rows combined by ids.
 
-use planish_core::op::Op;
 use planish_core::Tensor;
+use planish_core::op::Op;
 
 use super::args::{Args, elements};
 use super::number::{Number, numbers};

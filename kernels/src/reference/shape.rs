@@ -47,7 +47,13 @@ pub(crate) fn broadcast_strides(from: &[usize], to: &[usize]) -> Vec<usize> {
     let natural = strides(from);
     let skipped = to.len() - from.len();
     (0..to.len())
-        .map(|i| if i < skipped || from[i - skipped] == 1 { 0 } else { natural[i - skipped] })
+        .map(|i| {
+            if i < skipped || from[i - skipped] == 1 {
+                0
+            } else {
+                natural[i - skipped]
+            }
+        })
         .collect()
 }
 
@@ -93,7 +99,9 @@ impl Window {
     pub(crate) fn new(input: usize, extent: usize, stride: u32, dilation: u32, padding: Padding) -> Result<Window, Error> {
         let (stride, dilation) = (stride as usize, dilation as usize);
         if stride == 0 || dilation == 0 || extent == 0 {
-            return invalid(format!("a window of {extent} by stride {stride} and dilation {dilation} goes nowhere"));
+            return invalid(format!(
+                "a window of {extent} by stride {stride} and dilation {dilation} goes nowhere"
+            ));
         }
         let reach = match (extent - 1).checked_mul(dilation) {
             Some(reach) if reach < usize::MAX / 4 => reach + 1,

@@ -1,8 +1,8 @@
 //! Parts of a value, and borders around it.
 
+use planish_core::Tensor;
 use planish_core::attr::MirrorMode;
 use planish_core::op::{MirrorPad, StridedSlice};
-use planish_core::Tensor;
 
 use super::args::{Args, invalid};
 use super::cells::{Builder, Cells};
@@ -20,7 +20,11 @@ pub(crate) fn slice(args: &Args<'_>) -> Result<Tensor, Error> {
     let mut parts = Vec::with_capacity(rank);
     for axis in 0..rank {
         let extent = input.dims()[axis] as i64;
-        let len = if size[axis] == -1 { extent.saturating_sub(begin[axis]) } else { size[axis] };
+        let len = if size[axis] == -1 {
+            extent.saturating_sub(begin[axis])
+        } else {
+            size[axis]
+        };
         if begin[axis] < 0 || len < 0 || begin[axis].saturating_add(len) > extent {
             return invalid(format!("begin {begin:?} and size {size:?} reach out of {}", input.ty()));
         }
@@ -61,7 +65,9 @@ pub(crate) fn strided_slice(op: &StridedSlice, args: &Args<'_>) -> Result<Tensor
         return invalid(format!("begin {begin:?}, end {end:?} and strides {steps:?} differ in length"));
     }
     if op.offset {
-        end.iter_mut().zip(&begin).for_each(|(end, begin)| *end = end.saturating_add(*begin));
+        end.iter_mut()
+            .zip(&begin)
+            .for_each(|(end, begin)| *end = end.saturating_add(*begin));
     }
     let bit = |mask: i32, i: usize| mask >> i & 1 == 1;
     let rank = input.dims().len();
@@ -111,7 +117,11 @@ pub(crate) fn strided_slice(op: &StridedSlice, args: &Args<'_>) -> Result<Tensor
                 _ => place(end[i]),
             };
             let span = if step > 0 { stop - start } else { start - stop };
-            let len = if span <= 0 { 0 } else { span.unsigned_abs().div_ceil(step.unsigned_abs()) as usize };
+            let len = if span <= 0 {
+                0
+            } else {
+                span.unsigned_abs().div_ceil(step.unsigned_abs()) as usize
+            };
             let step = isize::try_from(step).unwrap_or(isize::MAX);
             parts.push((start.max(0) as usize, if len <= 1 { 1 } else { step }, len));
             dims.push(len);
@@ -130,9 +140,15 @@ pub(crate) fn dynamic_update_slice(args: &Args<'_>) -> Result<Tensor, Error> {
     let (input, update) = (args.get(0)?, args.get(1)?);
     let start = args.ints(2)?;
     let rank = input.dims().len();
-    let fits = update.dims().len() == rank && start.len() == rank && update.dtype() == input.dtype() && update.dims().iter().zip(input.dims()).all(|(u, i)| u <= i);
+    let fits = update.dims().len() == rank
+        && start.len() == rank
+        && update.dtype() == input.dtype()
+        && update.dims().iter().zip(input.dims()).all(|(u, i)| u <= i);
     if !fits {
-        return Err(args.bad(1, format!("is {}, which does not fit into {} at {start:?}", update.ty(), input.ty())));
+        return Err(args.bad(
+            1,
+            format!("is {}, which does not fit into {} at {start:?}", update.ty(), input.ty()),
+        ));
     }
     let first: Vec<usize> = (0..rank)
         .map(|a| start[a].clamp(0, (input.dims()[a] - update.dims()[a]) as i64) as usize)
@@ -143,7 +159,9 @@ pub(crate) fn dynamic_update_slice(args: &Args<'_>) -> Result<Tensor, Error> {
     let mut builder = Builder::new(args, input, input.dims())?;
     builder.push(&cells, 0, input.elements());
     let row = update.dims().last().copied().unwrap_or(1);
-    for_each_row(update.dims(), [&from, &to], |[from, to]| builder.overwrite(origin + to, &update_cells, from, row));
+    for_each_row(update.dims(), [&from, &to], |[from, to]| {
+        builder.overwrite(origin + to, &update_cells, from, row)
+    });
     builder.finish()
 }
 
@@ -175,7 +193,9 @@ fn surround<'a>(args: &Args<'a>, input: &'a Tensor, paddings: &[[usize; 2]], val
     let row = input.dims().last().copied().unwrap_or(1);
     if count > 0 {
         let origin: usize = paddings.iter().zip(&to).map(|(p, s)| p[0] * s).sum();
-        for_each_row(input.dims(), [&from, &to], |[from, to]| builder.overwrite(origin + to, &cells, from, row));
+        for_each_row(input.dims(), [&from, &to], |[from, to]| {
+            builder.overwrite(origin + to, &cells, from, row)
+        });
     }
     builder.finish()
 }
@@ -207,7 +227,12 @@ pub(crate) fn mirror_pad(op: &MirrorPad, args: &Args<'_>) -> Result<Tensor, Erro
     let input = args.get(0)?;
     let paddings = paddings(args, input.dims().len())?;
     let edge = usize::from(op.mode == MirrorMode::Reflect);
-    if input.dims().iter().zip(&paddings).any(|(&d, p)| p.iter().any(|&p| p.saturating_add(edge) > d && p > 0)) {
+    if input
+        .dims()
+        .iter()
+        .zip(&paddings)
+        .any(|(&d, p)| p.iter().any(|&p| p.saturating_add(edge) > d && p > 0))
+    {
         return Err(args.bad(1, format!("is {paddings:?}, more than there is to mirror in {}", input.ty())));
     }
     let dims: Vec<usize> = input.dims().iter().zip(&paddings).map(|(d, p)| d + p[0] + p[1]).collect();

@@ -24,7 +24,12 @@ fn merged(sequence: Sequence, forward: (Vec<f32>, usize), backward: (Vec<f32>, u
 
 /// `bidirectional_sequence_lstm`: the outputs, then the new output and cell states of both directions.
 pub(crate) fn bidirectional_lstm(op: &BidirectionalSequenceLstm, args: &Args<'_>) -> Result<Vec<Tensor>, Error> {
-    let settings = Settings { activation: op.activation, cell_clip: op.cell_clip, proj_clip: op.proj_clip, asymmetric: op.asymmetric_quantize_inputs };
+    let settings = Settings {
+        activation: op.activation,
+        cell_clip: op.cell_clip,
+        proj_clip: op.proj_clip,
+        asymmetric: op.asymmetric_quantize_inputs,
+    };
     let places = |first: usize, auxiliary: usize| Places {
         input: first,
         recurrent: first + 4,
@@ -34,7 +39,10 @@ pub(crate) fn bidirectional_lstm(op: &BidirectionalSequenceLstm, args: &Args<'_>
         norm: None,
         auxiliary: Some(auxiliary),
     };
-    let cells = [Cell::of(args, &places(1, 40), settings)?, Cell::of(args, &places(18, 44), settings)?];
+    let cells = [
+        Cell::of(args, &places(1, 40), settings)?,
+        Cell::of(args, &places(18, 44), settings)?,
+    ];
     let sequence = Sequence::of(args, 0, op.time_major)?;
     let x = args.elements::<f32>(0)?;
     let second = args.optional_elements::<f32>(39)?;
@@ -48,17 +56,31 @@ pub(crate) fn bidirectional_lstm(op: &BidirectionalSequenceLstm, args: &Args<'_>
             (Some(second), Some(sequence)) if crossed => (second, sequence),
             _ => (&x, sequence),
         };
-        let auxiliary = second_sequence.zip(second.as_deref()).filter(|_| !crossed && cell.auxiliary_inputs().is_some());
+        let auxiliary = second_sequence
+            .zip(second.as_deref())
+            .filter(|_| !crossed && cell.auxiliary_inputs().is_some());
         let fits = own_sequence.depth == cell.inputs
             && (own_sequence.batch, own_sequence.time) == (sequence.batch, sequence.time)
-            && auxiliary.is_none_or(|(s, _)| Some(s.depth) == cell.auxiliary_inputs() && (s.batch, s.time) == (sequence.batch, sequence.time));
+            && auxiliary
+                .is_none_or(|(s, _)| Some(s.depth) == cell.auxiliary_inputs() && (s.batch, s.time) == (sequence.batch, sequence.time));
         if !fits {
             return invalid("the inputs do not fit the weights of both directions");
         }
         let first = 35 + 2 * direction;
-        let (mut hidden, mut kept) = (state(args, first, sequence.batch, cell.outputs)?, state(args, first + 1, sequence.batch, cell.units)?);
+        let (mut hidden, mut kept) = (
+            state(args, first, sequence.batch, cell.outputs)?,
+            state(args, first + 1, sequence.batch, cell.units)?,
+        );
         let mut out = args.alloc::<f32>(&sequence.dims(cell.outputs), 0.0)?;
-        cell.run(own_sequence, own, auxiliary, (&mut hidden, &mut kept), direction == 1, &mut out, (cell.outputs, 0));
+        cell.run(
+            own_sequence,
+            own,
+            auxiliary,
+            (&mut hidden, &mut kept),
+            direction == 1,
+            &mut out,
+            (cell.outputs, 0),
+        );
         results.push((out, cell.outputs));
         states.extend([written(args, first, hidden)?, written(args, first + 1, kept)?]);
     }

@@ -37,7 +37,13 @@ impl<'a> Matrix<'a> {
             let stored = stored_int8(tensor).ok_or_else(|| args.element_type(tensor.dtype()))?;
             Elements::Hybrid(stored, weight_scales(args, operand, 0, rows)?)
         };
-        Ok(Matrix { rows, columns, elements, diagonal, asymmetric })
+        Ok(Matrix {
+            rows,
+            columns,
+            elements,
+            diagonal,
+            asymmetric,
+        })
     }
 
     pub(super) fn optional(args: &Args<'a>, operand: usize, asymmetric: bool) -> Result<Option<Matrix<'a>>, Error> {
@@ -62,7 +68,10 @@ impl<'a> Matrix<'a> {
         }
         if self.diagonal {
             let reals = self.to_reals();
-            out.iter_mut().zip(x).enumerate().for_each(|(i, (out, x))| *out += x * reals[i % self.rows]);
+            out.iter_mut()
+                .zip(x)
+                .enumerate()
+                .for_each(|(i, (out, x))| *out += x * reals[i % self.rows]);
             return;
         }
         if x.iter().all(|&x| x == 0.0) {
@@ -77,10 +86,17 @@ impl<'a> Matrix<'a> {
                     }
                 }
                 Elements::Hybrid(w, scales) => {
-                    let quantize = if self.asymmetric { quantize_row_asymmetric } else { quantize_row_symmetric };
+                    let quantize = if self.asymmetric {
+                        quantize_row_asymmetric
+                    } else {
+                        quantize_row_symmetric
+                    };
                     let how = quantize(x, &mut quantized);
                     for (row, (out, w)) in out.iter_mut().zip(w.chunks_exact(self.columns)).enumerate() {
-                        let products = w.iter().zip(&quantized).map(|(&w, &q)| i32::from(w) * (i32::from(q) - how.zero_point));
+                        let products = w
+                            .iter()
+                            .zip(&quantized)
+                            .map(|(&w, &q)| i32::from(w) * (i32::from(q) - how.zero_point));
                         let sum = products.fold(0i32, i32::wrapping_add);
                         *out += sum as f32 * (how.scale * scales[if scales.len() == 1 { 0 } else { row }]);
                     }

@@ -58,7 +58,9 @@ impl<'a> Cell<'a> {
         let matrix = |operand| Matrix::optional(args, operand, settings.asymmetric);
         let vector = |operand: usize| args.optional_elements::<f32>(operand);
         let gate = |gate: usize| -> Result<Option<Gate<'a>>, Error> {
-            let Some(input) = matrix(places.input + gate)? else { return Ok(None) };
+            let Some(input) = matrix(places.input + gate)? else {
+                return Ok(None);
+            };
             let peephole = match gate {
                 0 | 1 => matrix(places.peephole + gate)?,
                 3 => matrix(places.peephole + 2)?,
@@ -75,12 +77,18 @@ impl<'a> Cell<'a> {
         };
         let gates = [gate(0)?, gate(1)?, gate(2)?, gate(3)?];
         let projection = matrix(places.projection)?;
-        let Some(output) = &gates[3] else { return Err(Error::Missing(args.name(places.input + 3))) };
+        let Some(output) = &gates[3] else {
+            return Err(Error::Missing(args.name(places.input + 3)));
+        };
         let (units, inputs) = (output.input.rows, output.input.columns);
         let outputs = projection.as_ref().map_or(units, |p| p.rows);
         for (i, gate) in gates.iter().enumerate() {
             let Some(gate) = gate else {
-                if i == 0 { continue } else { return Err(Error::Missing(args.name(places.input + i))) }
+                if i == 0 {
+                    continue;
+                } else {
+                    return Err(Error::Missing(args.name(places.input + i)));
+                }
             };
             let fits = gate.input.rows == units
                 && gate.input.columns == inputs
@@ -91,14 +99,24 @@ impl<'a> Cell<'a> {
                 && gate.bias.as_ref().is_none_or(|b| b.len() == units)
                 && gate.norm.as_ref().is_none_or(|n| n.len() == units);
             if !fits {
-                return invalid(format!("the weights of gate {i} do not fit {units} units, {inputs} inputs and {outputs} outputs"));
+                return invalid(format!(
+                    "the weights of gate {i} do not fit {units} units, {inputs} inputs and {outputs} outputs"
+                ));
             }
         }
         let projection_bias = vector(places.projection + 1)?;
         if projection.as_ref().is_some_and(|p| p.columns != units) || projection_bias.as_ref().is_some_and(|b| b.len() != outputs) {
             return invalid(format!("the projection does not fit {units} units and {outputs} outputs"));
         }
-        Ok(Cell { gates, projection, projection_bias, settings, units, outputs, inputs })
+        Ok(Cell {
+            gates,
+            projection,
+            projection_bias,
+            settings,
+            units,
+            outputs,
+            inputs,
+        })
     }
 
     /// The auxiliary input's depth, where there is one.
@@ -119,7 +137,10 @@ impl<'a> Cell<'a> {
         }
         gate.recurrent.add_product(hidden, &mut out);
         if let Some(peephole) = &gate.peephole {
-            out.iter_mut().zip(cell).enumerate().for_each(|(i, (out, c))| *out += peephole[i % self.units] * c);
+            out.iter_mut()
+                .zip(cell)
+                .enumerate()
+                .for_each(|(i, (out, c))| *out += peephole[i % self.units] * c);
         }
         if let Some(norm) = &gate.norm {
             for row in out.chunks_exact_mut(self.units) {
@@ -162,17 +183,31 @@ impl<'a> Cell<'a> {
             None => hidden.copy_from_slice(&squashed),
             Some(projection) => {
                 let bias = self.projection_bias.as_deref();
-                hidden.iter_mut().enumerate().for_each(|(i, h)| *h = bias.map_or(0.0, |b| b[i % self.outputs]));
+                hidden
+                    .iter_mut()
+                    .enumerate()
+                    .for_each(|(i, h)| *h = bias.map_or(0.0, |b| b[i % self.outputs]));
                 projection.add_product(&squashed, hidden);
                 if self.settings.proj_clip > 0.0 {
-                    hidden.iter_mut().for_each(|h| *h = h.clamp(-self.settings.proj_clip, self.settings.proj_clip));
+                    hidden
+                        .iter_mut()
+                        .for_each(|h| *h = h.clamp(-self.settings.proj_clip, self.settings.proj_clip));
                 }
             }
         }
     }
 
     /// Runs the cell over a sequence; `out` has rows of `width`, of which the cell writes its outputs from `at` on.
-    pub(super) fn run(&self, sequence: Sequence, x: &[f32], auxiliary: Option<(Sequence, &[f32])>, states: (&mut [f32], &mut [f32]), backwards: bool, out: &mut [f32], (width, at): (usize, usize)) {
+    pub(super) fn run(
+        &self,
+        sequence: Sequence,
+        x: &[f32],
+        auxiliary: Option<(Sequence, &[f32])>,
+        states: (&mut [f32], &mut [f32]),
+        backwards: bool,
+        out: &mut [f32],
+        (width, at): (usize, usize),
+    ) {
         let (hidden, cell) = states;
         for i in 0..sequence.time {
             let t = if backwards { sequence.time - 1 - i } else { i };
@@ -185,11 +220,24 @@ impl<'a> Cell<'a> {
     }
 }
 
-const PLACES: Places = Places { input: 1, recurrent: 5, peephole: 9, bias: 12, projection: 16, norm: Some(20), auxiliary: None };
+const PLACES: Places = Places {
+    input: 1,
+    recurrent: 5,
+    peephole: 9,
+    bias: 12,
+    projection: 16,
+    norm: Some(20),
+    auxiliary: None,
+};
 
 /// `lstm`: the output, then the new output and cell state.
 pub(crate) fn lstm(op: &Lstm, args: &Args<'_>) -> Result<Vec<Tensor>, Error> {
-    let settings = Settings { activation: op.activation, cell_clip: op.cell_clip, proj_clip: op.proj_clip, asymmetric: op.asymmetric_quantize_inputs };
+    let settings = Settings {
+        activation: op.activation,
+        cell_clip: op.cell_clip,
+        proj_clip: op.proj_clip,
+        asymmetric: op.asymmetric_quantize_inputs,
+    };
     let cell = Cell::of(args, &PLACES, settings)?;
     let batch = rows_of(args, 0, cell.inputs)?;
     let (mut hidden, mut kept) = (state(args, 18, batch, cell.outputs)?, state(args, 19, batch, cell.units)?);
@@ -200,16 +248,36 @@ pub(crate) fn lstm(op: &Lstm, args: &Args<'_>) -> Result<Vec<Tensor>, Error> {
 
 /// `unidirectional_sequence_lstm`: the outputs, then the new output and cell state.
 pub(crate) fn sequence_lstm(op: &UnidirectionalSequenceLstm, args: &Args<'_>) -> Result<Vec<Tensor>, Error> {
-    let settings = Settings { activation: op.activation, cell_clip: op.cell_clip, proj_clip: op.proj_clip, asymmetric: op.asymmetric_quantize_inputs };
+    let settings = Settings {
+        activation: op.activation,
+        cell_clip: op.cell_clip,
+        proj_clip: op.proj_clip,
+        asymmetric: op.asymmetric_quantize_inputs,
+    };
     let cell = Cell::of(args, &PLACES, settings)?;
     let sequence = Sequence::of(args, 0, op.time_major)?;
     if sequence.depth != cell.inputs {
         return Err(args.bad(0, format!("has rows of {}, expected {}", sequence.depth, cell.inputs)));
     }
-    let (mut hidden, mut kept) = (state(args, 18, sequence.batch, cell.outputs)?, state(args, 19, sequence.batch, cell.units)?);
+    let (mut hidden, mut kept) = (
+        state(args, 18, sequence.batch, cell.outputs)?,
+        state(args, 19, sequence.batch, cell.units)?,
+    );
     let mut out = args.alloc::<f32>(&sequence.dims(cell.outputs), 0.0)?;
-    cell.run(sequence, &args.elements::<f32>(0)?, None, (&mut hidden, &mut kept), false, &mut out, (cell.outputs, 0));
-    Ok(vec![Tensor::from_vec(&sequence.dims(cell.outputs), out), written(args, 18, hidden)?, written(args, 19, kept)?])
+    cell.run(
+        sequence,
+        &args.elements::<f32>(0)?,
+        None,
+        (&mut hidden, &mut kept),
+        false,
+        &mut out,
+        (cell.outputs, 0),
+    );
+    Ok(vec![
+        Tensor::from_vec(&sequence.dims(cell.outputs), out),
+        written(args, 18, hidden)?,
+        written(args, 19, kept)?,
+    ])
 }
 
 /// `basic_lstm`: weights `[4 × units, inputs + units]`, gates in the order input, candidate, forget, output.
@@ -220,10 +288,17 @@ pub(crate) fn basic_lstm(op: &BasicLstm, args: &Args<'_>) -> Result<Vec<Tensor>,
     let (previous, bias) = (state(args, 1, batch, units)?, args.elements::<f32>(3)?);
     let mut cell = state(args, 4, batch, units)?;
     if weights.rows != 4 * units || weights.columns != inputs + units || bias.len() != 4 * units {
-        return invalid(format!("weights {}x{} and {} biases do not fit {units} units and {inputs} inputs", weights.rows, weights.columns, bias.len()));
+        return invalid(format!(
+            "weights {}x{} and {} biases do not fit {units} units and {inputs} inputs",
+            weights.rows,
+            weights.columns,
+            bias.len()
+        ));
     }
     let x = args.elements::<f32>(0)?;
-    let joined: Vec<f32> = (0..batch).flat_map(|b| x[b * inputs..][..inputs].iter().chain(&previous[b * units..][..units]).copied()).collect();
+    let joined: Vec<f32> = (0..batch)
+        .flat_map(|b| x[b * inputs..][..inputs].iter().chain(&previous[b * units..][..units]).copied())
+        .collect();
     let mut gates: Vec<f32> = bias.iter().copied().cycle().take(batch * 4 * units).collect();
     weights.add_product(&joined, &mut gates);
     let sigmoid = |v: f32| 1.0 / (1.0 + (-v).exp());
@@ -231,7 +306,11 @@ pub(crate) fn basic_lstm(op: &BasicLstm, args: &Args<'_>) -> Result<Vec<Tensor>,
     for at in 0..batch * units {
         let gate = |g: usize| gates[at / units * 4 * units + g * units + at % units];
         let next = sigmoid(gate(0)) * gate(1).tanh() + sigmoid(gate(2)) * cell[at];
-        cell[at] = if op.cell_clip > 0.0 { next.clamp(-op.cell_clip, op.cell_clip) } else { next };
+        cell[at] = if op.cell_clip > 0.0 {
+            next.clamp(-op.cell_clip, op.cell_clip)
+        } else {
+            next
+        };
         out[at] = sigmoid(gate(3)) * cell[at].tanh();
     }
     Ok(vec![
