@@ -22,7 +22,7 @@ const P: [f32; 7] = [
     -6.197_848e-4,
     -1.918_306_5e-4,
     0.102_769_054,
-    1.128_379_2,
+    std::f32::consts::FRAC_2_SQRT_PI,
 ];
 
 impl Rule for LowerErf {

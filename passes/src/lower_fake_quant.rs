@@ -5,7 +5,7 @@
 //! `quantize` and `dequantize` does the same, which runtimes have fast kernels for; narrower levels need a clamp before.
 
 use planish_core::op::{Dequantize, Maximum, Minimum, Quantize, Round};
-use planish_core::{DType, Graph, Op, OpRef, PassEntry, Quant, Rule, Skip, Tensor, Value, ValueInfo, inventory};
+use planish_core::{DType, Graph, Meaning, Op, OpRef, PassEntry, Quant, Rule, Skip, Tensor, Value, ValueInfo, inventory};
 
 use crate::arithmetic::mul;
 use crate::matching::is_f32;
@@ -65,13 +65,19 @@ pub struct Match {
 impl Rule for LowerFakeQuant {
     const NAME: &'static str = "lower_fake_quant";
     const SUMMARY: &'static str = "folds fake quantization of constants and writes others as quantize and dequantize";
+    /// Halves between two levels may be rounded to the other one.
+    const MEANING: Meaning = Meaning::Quantized;
     type Match = Match;
 
     fn find(&self, op: OpRef<'_>) -> Result<Match, Skip> {
         let Op::FakeQuant(fake) = op.op() else { return Err(Skip::No) };
         let input = op.operand(0).filter(|v| is_f32(*v)).ok_or(Skip::No)?;
-        let levels = Levels::new(fake.min, fake.max, fake.num_bits, fake.narrow_range)
-            .ok_or_else(|| Skip::because(format!("{} bits between {} and {} have no levels", fake.num_bits, fake.min, fake.max)))?;
+        let levels = Levels::new(fake.min, fake.max, fake.num_bits, fake.narrow_range).ok_or_else(|| {
+            Skip::because(format!(
+                "{} bits between {} and {} have no levels",
+                fake.num_bits, fake.min, fake.max
+            ))
+        })?;
         let constant = input.constant().cloned();
         if constant.is_none() && fake.num_bits > 8 && !fake.narrow_range {
             return Err(Skip::No);

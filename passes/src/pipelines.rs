@@ -19,6 +19,7 @@ pub fn clean_up() -> PassManager {
         .add(SimplifyLoops)
         .add(FoldConstants)
         .add(FuseDilation)
+        .add(SimplifyShapes)
         .add(CanonicalizeReshapes)
         .add(MergeReshapes)
         .add(MergeTransposes)
@@ -32,6 +33,9 @@ pub fn clean_up() -> PassManager {
         // Formulas, while nothing has fused into their sums and products yet.
         .add(FuseGelu)
         .add(LowerErf)
+        .add(SimplifyPowers)
+        .add(FuseL2Normalization)
+        .add(FuseLeakyRelu)
         .add(FusePrelu)
         .add(FuseReluClamp)
         // Its gate is a relu6, which may have been written as a clamp.
@@ -61,7 +65,11 @@ pub fn clean_up() -> PassManager {
 /// Gives operations the form that a target is fast with; behind [`clean_up`], for float and quantized models.
 pub fn for_target(target: Target) -> PassManager {
     let manager = PassManager::new();
-    if target.fuses_recurrent_layers() { manager.add(FuseLstm) } else { manager }
+    if target.fuses_recurrent_layers() {
+        manager.add(FuseLstm)
+    } else {
+        manager
+    }
 }
 
 /// Int8 weights, hybrid where the target is fast with that, float where it is not worth it.
