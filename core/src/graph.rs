@@ -477,7 +477,10 @@ impl Graph {
     /// Gives `new` the place of `old` in the order of effects.
     pub fn move_after(&mut self, old: OpId, new: OpId) {
         let edges = |graph: &Graph, direction| -> Vec<_> {
-            let after = graph.inner.edges_directed(old.0, direction).filter(|e| matches!(e.weight(), Edge::After));
+            let after = graph
+                .inner
+                .edges_directed(old.0, direction)
+                .filter(|e| matches!(e.weight(), Edge::After));
             after.map(|e| (e.id(), e.source(), e.target())).collect()
         };
         for (edge, source, _) in edges(self, Incoming) {

@@ -32,7 +32,11 @@ impl Rule for AddZeroBias {
         let channels = op.operand(weights).and_then(|w| w.ty().shape.dim(axis).known()).ok_or(Skip::No)?;
         let mut operands = op.operands().to_vec();
         operands.resize(bias, None);
-        Ok(Match { op: op.op().clone(), operands, channels })
+        Ok(Match {
+            op: op.op().clone(),
+            operands,
+            channels,
+        })
     }
 
     fn rewrite(&self, mut found: Match, graph: &mut Graph) -> Vec<Value> {

@@ -62,7 +62,13 @@ pub(crate) fn filled(graph: &mut Graph, element: &Tensor, extents: &[Extent]) ->
         value = graph.add(ZerosLike {}, &[value]);
         if element.bytes().iter().any(|&b| b != 0) {
             let element = graph.add_const(element.clone());
-            value = graph.add(Add { activation: planish_core::attr::Activation::None, pot_scale_int16: true }, &[value, element]);
+            value = graph.add(
+                Add {
+                    activation: planish_core::attr::Activation::None,
+                    pot_scale_int16: true,
+                },
+                &[value, element],
+            );
         }
         let multiples: Vec<i32> = extents.iter().map(|e| e.dim().known().unwrap_or(1) as i32).collect();
         if multiples.iter().any(|&m| m != 1) {
@@ -96,7 +102,13 @@ pub(crate) fn dimensions(graph: &mut Graph, extents: &[Extent]) -> Value {
             }
         })
         .collect();
-    graph.add(Concatenation { axis: 0, activation: planish_core::attr::Activation::None }, &parts)
+    graph.add(
+        Concatenation {
+            axis: 0,
+            activation: planish_core::attr::Activation::None,
+        },
+        &parts,
+    )
 }
 
 /// The parameter and axis of a graph whose extent is the one of `value` along `axis`, followed through operations that
@@ -116,9 +128,9 @@ fn follow(graph: &Graph, value: Value, axis: usize, depth: usize) -> Option<(usi
     let through = |i: usize, axis: usize| follow(graph, operand(i)?.id(), axis, depth);
     use OpKind::*;
     match op.kind() {
-        Abs | Ceil | Cos | Elu | Exp | Floor | Gelu | HardSwish | LeakyRelu | Log | LogicalNot | Logistic | Neg | Relu | Relu6 | Relu0To1
-        | ReluN1To1 | Round | Rsqrt | Sign | Sin | Sqrt | Square | Tanh | ZerosLike | Cast | Identity | Softmax | LogSoftmax | Prelu | Erf
-        | Quantize | Dequantize | BatchNorm => through(0, axis),
+        Abs | Ceil | Cos | Elu | Exp | Floor | Gelu | HardSwish | LeakyRelu | Log | LogicalNot | Logistic | Neg | Relu | Relu6
+        | Relu0To1 | ReluN1To1 | Round | Rsqrt | Sign | Sin | Sqrt | Square | Tanh | ZerosLike | Cast | Identity | Softmax | LogSoftmax
+        | Prelu | Erf | Quantize | Dequantize | BatchNorm => through(0, axis),
         Add | Sub | Mul | Div | FloorDiv | FloorMod | Pow | Maximum | Minimum | SquaredDifference | Equal | NotEqual | Less | LessEqual
         | Greater | GreaterEqual | LogicalAnd | LogicalOr | SelectV2 | Select => {
             let count = if matches!(op.kind(), SelectV2 | Select) { 3 } else { 2 };
@@ -147,7 +159,9 @@ fn follow(graph: &Graph, value: Value, axis: usize, depth: usize) -> Option<(usi
             let begins = operand(1)?.constant()?.to_ints()?;
             let whole = match op.op() {
                 Op::Slice(_) => begins[axis] == 0 && sizes[axis] == -1,
-                Op::StridedSlice(s) => s.begin_mask >> axis & 1 == 1 && s.end_mask >> axis & 1 == 1 && s.ellipsis_mask == 0 && s.new_axis_mask == 0,
+                Op::StridedSlice(s) => {
+                    s.begin_mask >> axis & 1 == 1 && s.end_mask >> axis & 1 == 1 && s.ellipsis_mask == 0 && s.new_axis_mask == 0
+                }
                 _ => false,
             };
             whole.then(|| through(0, axis))?
@@ -167,14 +181,21 @@ fn follow(graph: &Graph, value: Value, axis: usize, depth: usize) -> Option<(usi
         Gather => match op.op() {
             Op::Gather(g) if g.axis == 0 && g.batch_dims == 0 => {
                 let indices = operand(1)?.ty().shape.rank()?;
-                if axis < indices { through(1, axis) } else { through(0, axis - indices + 1) }
+                if axis < indices {
+                    through(1, axis)
+                } else {
+                    through(0, axis - indices + 1)
+                }
             }
             _ => None,
         },
         Reshape => {
             let from = operand(0)?;
-            let unknown: Vec<usize> = (0..from.ty().shape.rank()?).filter(|&a| from.ty().shape.dim(a) == Dim::Unknown).collect();
-            let product = |shape: &planish_core::Shape| shape.dims().unwrap_or_default().iter().filter_map(|d| d.known()).product::<usize>();
+            let unknown: Vec<usize> = (0..from.ty().shape.rank()?)
+                .filter(|&a| from.ty().shape.dim(a) == Dim::Unknown)
+                .collect();
+            let product =
+                |shape: &planish_core::Shape| shape.dims().unwrap_or_default().iter().filter_map(|d| d.known()).product::<usize>();
             match unknown[..] {
                 [only] if product(&from.ty().shape) == product(&graph.ty(value).shape) => through(0, only),
                 _ => None,

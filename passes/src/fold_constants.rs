@@ -29,14 +29,22 @@ impl Rule for FoldConstants {
             return Ok(vec![known]);
         }
         let operands = op.operands();
-        let constants: Option<Vec<Option<&Tensor>>> = operands.iter().map(|v| v.map(|v| op.graph().constant(v)).map_or(Some(None), |t| t.map(Some))).collect();
+        let constants: Option<Vec<Option<&Tensor>>> = operands
+            .iter()
+            .map(|v| v.map(|v| op.graph().constant(v)).map_or(Some(None), |t| t.map(Some)))
+            .collect();
         let constants = constants.filter(|c| c.iter().any(Option::is_some)).ok_or(Skip::No)?;
         if let Some(view) = moved(op, &constants) {
             return Ok(vec![view]);
         }
-        let types: Vec<_> = op.graph().results_of(op.id()).into_iter().map(|v| op.graph().ty(v).clone()).collect();
+        let types: Vec<_> = op
+            .graph()
+            .results_of(op.id())
+            .into_iter()
+            .map(|v| op.graph().ty(v).clone())
+            .collect();
         let room: usize = constants.iter().flatten().map(|t| bytes(t)).sum::<usize>().max(SMALL);
-        let size = types.iter().map(|t| Some(t.dtype.packed_len(t.shape.elements()?)?)).sum::<Option<usize>>();
+        let size = types.iter().map(|t| t.dtype.packed_len(t.shape.elements()?)).sum::<Option<usize>>();
         if size.is_none_or(|size| size > room) {
             return Err(Skip::No);
         }

@@ -68,7 +68,9 @@ fn projection(model: &Model, found: &Loop, body: &Graph, id: OpId) -> Option<Pro
         return None;
     }
     let row = input.producer();
-    let Op::Gather(Gather { axis: 0, batch_dims: 0 }) = row.op() else { return None };
+    let Op::Gather(Gather { axis: 0, batch_dims: 0 }) = row.op() else {
+        return None;
+    };
     let (sequence, step) = (row.operand(0)?, row.operand(1)?);
     if sequence.id().op != body.parameters_op() || step.ty().shape.rank() != Some(0) || sequence.ty().shape.rank() != Some(3) {
         return None;
@@ -77,8 +79,19 @@ fn projection(model: &Model, found: &Loop, body: &Graph, id: OpId) -> Option<Pro
     if !found.is_invariant(model, position) {
         return None;
     }
-    let later_bias = if bias.is_none() { later_bias(body, Value { op: id, port: 0 }, weights.dims()[0]) } else { None };
-    Some(Projection { product: id, position, step: step.id(), weights: weights.clone(), bias, later_bias })
+    let later_bias = if bias.is_none() {
+        later_bias(body, Value { op: id, port: 0 }, weights.dims()[0])
+    } else {
+        None
+    };
+    Some(Projection {
+        product: id,
+        position,
+        step: step.id(),
+        weights: weights.clone(),
+        bias,
+        later_bias,
+    })
 }
 
 /// The addition of a constant vector to a sum that `product`, read only there, is part of.
@@ -109,8 +122,14 @@ fn hoist(model: &mut Model, found: Loop, projection: Projection) {
         }
         None => projection.bias,
     };
-    let old = Value { op: projection.product, port: 0 };
-    let names = (body.info(old).name.clone(), body.operand(projection.product, 1).and_then(|w| body.info(w).name.clone()));
+    let old = Value {
+        op: projection.product,
+        port: 0,
+    };
+    let names = (
+        body.info(old).name.clone(),
+        body.operand(projection.product, 1).and_then(|w| body.info(w).name.clone()),
+    );
     let outer = model.graph_mut(found.outer);
     let weights = outer.add_const(projection.weights);
     outer.info_mut(weights).name = names.1;

@@ -19,7 +19,10 @@ pub(crate) struct Loop {
 
 /// The loops of a model whose graphs are theirs alone.
 pub(crate) fn loops(model: &Model) -> Vec<Loop> {
-    let called: Vec<GraphId> = model.graphs().flat_map(|(_, g)| g.order().into_iter().flat_map(|id| g.op(id).graphs())).collect();
+    let called: Vec<GraphId> = model
+        .graphs()
+        .flat_map(|(_, g)| g.order().into_iter().flat_map(|id| g.op(id).graphs()))
+        .collect();
     let alone = |id: GraphId| called.iter().filter(|&&c| c == id).count() == 1;
     let mut found = Vec::new();
     for (outer, graph) in model.graphs() {
@@ -29,7 +32,12 @@ pub(crate) fn loops(model: &Model) -> Vec<Loop> {
                 && alone(inner.cond)
                 && alone(inner.body)
             {
-                found.push(Loop { outer, op, cond: inner.cond, body: inner.body });
+                found.push(Loop {
+                    outer,
+                    op,
+                    cond: inner.cond,
+                    body: inner.body,
+                });
             }
         }
     }
@@ -39,7 +47,12 @@ pub(crate) fn loops(model: &Model) -> Vec<Loop> {
 impl Loop {
     /// The state before the first step.
     pub(crate) fn initial(&self, model: &Model) -> Vec<Value> {
-        model.graph(self.outer).operands(self.op).into_iter().map(|v| v.expect("state has no empty ports")).collect()
+        model
+            .graph(self.outer)
+            .operands(self.op)
+            .into_iter()
+            .map(|v| v.expect("state has no empty ports"))
+            .collect()
     }
 
     /// Whether a step leaves this part of the state as it is.
@@ -54,7 +67,13 @@ impl Loop {
         for id in [self.cond, self.body] {
             let graph = model.graph_mut(id);
             if id == self.body {
-                let kept: Vec<Value> = graph.results().into_iter().enumerate().filter(|(i, _)| !positions.contains(i)).map(|(_, v)| v).collect();
+                let kept: Vec<Value> = graph
+                    .results()
+                    .into_iter()
+                    .enumerate()
+                    .filter(|(i, _)| !positions.contains(i))
+                    .map(|(_, v)| v)
+                    .collect();
                 graph.set_results(&kept);
             }
             drop_dead_uses(graph, positions);
@@ -66,7 +85,10 @@ impl Loop {
 
     /// Adds a part of the state that every step leaves as it is, and returns its parameter in the body.
     pub(crate) fn add_invariant(self, model: &mut Model, value: Value) -> (Loop, Value) {
-        let info = ValueInfo { range: None, ..model.graph(self.outer).info(value).clone() };
+        let info = ValueInfo {
+            range: None,
+            ..model.graph(self.outer).info(value).clone()
+        };
         model.graph_mut(self.cond).add_parameter(info.clone());
         let body = model.graph_mut(self.body);
         let parameter = body.add_parameter(info);
@@ -90,7 +112,13 @@ impl Loop {
         let op = graph.op(self.op).clone();
         let new = graph.add_declared(op, &operands, infos);
         for (port, &i) in kept.iter().enumerate() {
-            graph.replace(results[i], Value { op: new, port: port as u32 });
+            graph.replace(
+                results[i],
+                Value {
+                    op: new,
+                    port: port as u32,
+                },
+            );
         }
         graph.move_after(self.op, new);
         graph.set_operands(self.op, &[]);

@@ -1,9 +1,9 @@
 //! Writes batch normalization that could not be folded as a product and a sum.
 
-use planish_core::attr::Activation;
-use planish_core::op::{Add, Mul, Rsqrt, Sub};
+use planish_core::op::Rsqrt;
 use planish_core::{Graph, Op, OpId, OpRef, PassEntry, Rule, Skip, Tensor, Value, inventory};
 
+use crate::arithmetic::{add, mul, sub};
 use crate::fold_batch_norm::Statistics;
 use crate::matching::is_f32;
 
@@ -17,19 +17,6 @@ pub struct Match {
     input: Value,
     statistics: Option<Statistics>,
     epsilon: f32,
-}
-
-fn add() -> Add {
-    Add {
-        activation: Activation::None,
-        pot_scale_int16: true,
-    }
-}
-
-fn mul() -> Mul {
-    Mul {
-        activation: Activation::None,
-    }
 }
 
 impl Rule for LowerBatchNorm {
@@ -60,19 +47,15 @@ impl Rule for LowerBatchNorm {
                 let operand = |graph: &Graph, i| graph.operand(found.op, i).expect("found with all operands");
                 let [scale, offset, mean, variance] = [1, 2, 3, 4].map(|i| operand(graph, i));
                 let epsilon = graph.add_float(found.epsilon);
-                let sum = graph.add(add(), &[variance, epsilon]);
+                let sum = add(graph, variance, epsilon);
                 let deviation = graph.add(Rsqrt {}, &[sum]);
-                let factors = graph.add(mul(), &[deviation, scale]);
-                let moved = graph.add(mul(), &[mean, factors]);
-                let sub = Sub {
-                    activation: Activation::None,
-                    pot_scale_int16: true,
-                };
-                (factors, graph.add(sub, &[offset, moved]))
+                let factors = mul(graph, deviation, scale);
+                let moved = mul(graph, mean, factors);
+                (factors, sub(graph, offset, moved))
             }
         };
-        let scaled = graph.add(mul(), &[found.input, factors]);
-        vec![graph.add(add(), &[scaled, shift])]
+        let scaled = mul(graph, found.input, factors);
+        vec![add(graph, scaled, shift)]
     }
 }
 

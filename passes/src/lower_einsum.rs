@@ -28,7 +28,11 @@ impl Rule for LowerEinsum {
     fn find(&self, op: OpRef<'_>) -> Result<Match, Skip> {
         let Op::Einsum(einsum) = op.op() else { return Err(Skip::No) };
         let equation: String = einsum.equation.chars().filter(|c| !c.is_whitespace()).collect();
-        let unclear = || Skip::because(format!("`{equation}` is no einsum of one or two operands with ranks that are known"));
+        let unclear = || {
+            Skip::because(format!(
+                "`{equation}` is no einsum of one or two operands with ranks that are known"
+            ))
+        };
         let (left, result) = equation.split_once("->").ok_or_else(unclear)?;
         let terms: Vec<&str> = left.split(',').collect();
         if terms.len() != op.operands().len() || terms.is_empty() || terms.len() > 2 {
@@ -53,19 +57,35 @@ impl Rule for LowerEinsum {
             }
             operands.push((value.id(), labels));
         }
-        let result = expand(result, result.chars().filter(|c| *c != '.').count() + if result.contains("...") { most_hidden } else { 0 }, &mut most_hidden)
-            .ok_or_else(unclear)?;
+        let result = expand(
+            result,
+            result.chars().filter(|c| *c != '.').count() + if result.contains("...") { most_hidden } else { 0 },
+            &mut most_hidden,
+        )
+        .ok_or_else(unclear)?;
         let sums_alone = operands.iter().enumerate().any(|(i, (_, labels))| {
-            labels.iter().any(|l| !result.contains(l) && operands.iter().enumerate().all(|(j, (_, other))| i == j || !other.contains(l)))
+            labels
+                .iter()
+                .any(|l| !result.contains(l) && operands.iter().enumerate().all(|(j, (_, other))| i == j || !other.contains(l)))
         });
         if sums_alone {
             return Err(Skip::because(format!("`{equation}` sums over a dimension of one operand alone")));
         }
-        Ok(Match { operands, result, extents, shape: op.result(0).ty().shape.clone() })
+        Ok(Match {
+            operands,
+            result,
+            extents,
+            shape: op.result(0).ty().shape.clone(),
+        })
     }
 
     fn rewrite(&self, found: Match, graph: &mut Graph) -> Vec<Value> {
-        let Match { operands, result, extents, shape } = found;
+        let Match {
+            operands,
+            result,
+            extents,
+            shape,
+        } = found;
         let Some((right, right_labels)) = operands.get(1).cloned() else {
             let value = transposed(graph, operands[0].0, &operands[0].1, &result);
             return vec![value];
@@ -77,7 +97,13 @@ impl Rule for LowerEinsum {
         let rows = group(&|l| !right_labels.contains(l), &left_labels);
         let columns = group(&|l| !left_labels.contains(l), &right_labels);
         let extent = |l: &char| extents.iter().find(|(label, _)| label == l).map_or(Dim::Unknown, |(_, d)| *d);
-        let merged = |labels: &[char]| labels.iter().map(extent).try_fold(1, |n, d| Some(n * d.known()?)).map_or(Dim::Unknown, Dim::Known);
+        let merged = |labels: &[char]| {
+            labels
+                .iter()
+                .map(extent)
+                .try_fold(1, |n, d| Some(n * d.known()?))
+                .map_or(Dim::Unknown, Dim::Known)
+        };
         let constant = graph.constant(right).is_some_and(|t| t.dtype() == DType::F32);
 
         if batch.is_empty() && constant && merged(&summed) != Dim::Unknown && merged(&columns) != Dim::Unknown {
@@ -113,7 +139,14 @@ impl Rule for LowerEinsum {
         } else {
             matrix(graph, right, &right_labels, &summed, &columns)
         };
-        let product = graph.add(BatchMatmul { adj_x: false, adj_y: as_it_lies, asymmetric_quantize_inputs: false }, &[x, y]);
+        let product = graph.add(
+            BatchMatmul {
+                adj_x: false,
+                adj_y: as_it_lies,
+                asymmetric_quantize_inputs: false,
+            },
+            &[x, y],
+        );
         let labels = [batch, rows, columns].concat();
         let value = reshaped(graph, product, &labels.iter().map(extent).collect::<Vec<_>>());
         vec![finish(graph, value, &labels, &result, shape)]
@@ -148,7 +181,10 @@ fn transposed(graph: &mut Graph, value: Value, from: &[char], to: &[char]) -> Va
     if from == to {
         return value;
     }
-    let permutation: Vec<i32> = to.iter().map(|l| from.iter().position(|f| f == l).expect("the same labels") as i32).collect();
+    let permutation: Vec<i32> = to
+        .iter()
+        .map(|l| from.iter().position(|f| f == l).expect("the same labels") as i32)
+        .collect();
     let permutation = graph.add_ints(&permutation);
     graph.add(Transpose {}, &[value, permutation])
 }
@@ -165,7 +201,10 @@ fn reshaped(graph: &mut Graph, value: Value, dims: &[Dim]) -> Value {
         let extents: Vec<crate::dimensions::Extent> = dims
             .iter()
             .enumerate()
-            .map(|(axis, d)| d.known().map_or(crate::dimensions::Extent::Of(value, axis), crate::dimensions::Extent::Known))
+            .map(|(axis, d)| {
+                d.known()
+                    .map_or(crate::dimensions::Extent::Of(value, axis), crate::dimensions::Extent::Known)
+            })
             .collect();
         crate::dimensions::dimensions(graph, &extents)
     };

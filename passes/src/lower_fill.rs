@@ -19,12 +19,18 @@ impl Rule for LowerFill {
     fn find(&self, op: OpRef<'_>) -> Result<(Tensor, Vec<Extent>), Skip> {
         let Op::Fill(_) = op.op() else { return Err(Skip::No) };
         let (dims, value) = (op.operand(0).ok_or(Skip::No)?, op.operand(1).ok_or(Skip::No)?);
-        let value = value.constant().filter(|t| t.dtype().is_float() || t.dtype().is_int()).ok_or(Skip::No)?;
+        let value = value
+            .constant()
+            .filter(|t| t.dtype().is_float() || t.dtype().is_int())
+            .ok_or(Skip::No)?;
         let known = known_dims(dims).ok_or(Skip::No)?;
         let unknown: Vec<usize> = (0..known.len()).filter(|&i| known[i] == Dim::Unknown).collect();
         let [at] = unknown[..] else { return Err(Skip::No) };
         let (source, axis) = origin(dims, at, 16).ok_or(Skip::because("its run-time extent is computed, not borrowed"))?;
-        let extents = known.iter().map(|d| d.known().map_or(Extent::Of(source, axis), Extent::Known)).collect();
+        let extents = known
+            .iter()
+            .map(|d| d.known().map_or(Extent::Of(source, axis), Extent::Known))
+            .collect();
         Ok((value.clone(), extents))
     }
 
@@ -60,7 +66,13 @@ fn origin(ints: ValueRef<'_>, at: usize, depth: usize) -> Option<(Value, usize)>
             let input = op.operand(0)?;
             let len = input.ty().shape.known()?.first().copied()? as i64;
             let (begin, stride) = (*constant(1)?.first()?, *constant(3)?.first()?);
-            let begin = if s.begin_mask & 1 == 1 { 0 } else if begin < 0 { begin + len } else { begin };
+            let begin = if s.begin_mask & 1 == 1 {
+                0
+            } else if begin < 0 {
+                begin + len
+            } else {
+                begin
+            };
             (stride == 1).then(|| origin(input, at + usize::try_from(begin).ok()?, depth))?
         }
         Op::Gather(g) if g.axis == 0 => {

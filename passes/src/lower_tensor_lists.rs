@@ -26,7 +26,10 @@ impl Pass for LowerTensorLists {
 
     fn run(&self, model: &mut Model, _: &planish_core::NoOptions, _: &mut Context<'_>) -> Result<Changed, Error> {
         let mut changed = 0;
-        let called: Vec<GraphId> = model.graphs().flat_map(|(_, g)| g.ids().into_iter().flat_map(|id| g.op(id).graphs())).collect();
+        let called: Vec<GraphId> = model
+            .graphs()
+            .flat_map(|(_, g)| g.ids().into_iter().flat_map(|id| g.op(id).graphs()))
+            .collect();
         let outermost: Vec<GraphId> = model.graph_ids().into_iter().filter(|id| !called.contains(id)).collect();
         for id in outermost {
             let mut lowering = Lowering { model, changed: 0 };
@@ -60,7 +63,11 @@ struct Element {
 }
 
 fn problem(graph: &Graph, op: OpId, reason: impl Into<String>) -> Error {
-    Error::Operation { graph: graph.name().into(), operation: graph.label(op), reason: reason.into() }
+    Error::Operation {
+        graph: graph.name().into(),
+        operation: graph.label(op),
+        reason: reason.into(),
+    }
 }
 
 impl Lowering<'_> {
@@ -80,8 +87,17 @@ impl Lowering<'_> {
         let needs_list = |graph: &Graph| problem(graph, op, "its list comes from where this converter cannot follow it");
         match kind {
             Op::TensorListReserve(list) => {
-                let (Some(element_shape), Some(size)) = (operand(0), operand(1)) else { return Ok(()) };
-                lists.insert(value, List::Reserved { size, element_shape, dtype: list.dtype });
+                let (Some(element_shape), Some(size)) = (operand(0), operand(1)) else {
+                    return Ok(());
+                };
+                lists.insert(
+                    value,
+                    List::Reserved {
+                        size,
+                        element_shape,
+                        dtype: list.dtype,
+                    },
+                );
             }
             Op::TensorListFromTensor(_) => {
                 lists.insert(value, List::Tensor(operand(0).ok_or_else(|| needs_list(graph))?));
@@ -91,33 +107,48 @@ impl Lowering<'_> {
                 lists.insert(value, list);
             }
             Op::TensorListSetItem(_) => {
-                let (Some(list), Some(index), Some(item)) = (operand(0), operand(1), operand(2)) else { return Err(needs_list(graph)) };
+                let (Some(list), Some(index), Some(item)) = (operand(0), operand(1), operand(2)) else {
+                    return Err(needs_list(graph));
+                };
                 let list = lists.get(&list).cloned().ok_or_else(|| needs_list(graph))?;
                 let tensor = match list {
                     List::Tensor(tensor) => tensor,
                     List::Reserved { size, .. } => zeros_like_item(graph, size, item).ok_or_else(|| needs_list(graph))?,
                 };
-                let written = write_item(graph, tensor, index, item).ok_or_else(|| problem(graph, op, "the rank of its item is unknown"))?;
+                let written =
+                    write_item(graph, tensor, index, item).ok_or_else(|| problem(graph, op, "the rank of its item is unknown"))?;
                 lists.insert(value, List::Tensor(written));
             }
             Op::TensorListPushBack(_) => {
-                let (Some(list), Some(item)) = (operand(0), operand(1)) else { return Err(needs_list(graph)) };
+                let (Some(list), Some(item)) = (operand(0), operand(1)) else {
+                    return Err(needs_list(graph));
+                };
                 let list = lists.get(&list).cloned().ok_or_else(|| needs_list(graph))?;
                 let row = as_row(graph, item).ok_or_else(|| problem(graph, op, "the rank of its item is unknown"))?;
                 let longer = match list {
-                    List::Tensor(tensor) => graph.add(Concatenation { axis: 0, activation: Activation::None }, &[tensor, row]),
+                    List::Tensor(tensor) => graph.add(
+                        Concatenation {
+                            axis: 0,
+                            activation: Activation::None,
+                        },
+                        &[tensor, row],
+                    ),
                     List::Reserved { .. } => row,
                 };
                 lists.insert(value, List::Tensor(longer));
             }
             Op::TensorListGetItem(get) => {
-                let (Some(list), Some(index)) = (operand(0), operand(1)) else { return Err(needs_list(graph)) };
+                let (Some(list), Some(index)) = (operand(0), operand(1)) else {
+                    return Err(needs_list(graph));
+                };
                 let tensor = tensor_of(graph, lists, list, operand(2), get.dtype).ok_or_else(|| needs_list(graph))?;
                 let item = graph.add(Gather { axis: 0, batch_dims: 0 }, &[tensor, index]);
                 stand_in(graph, value, item);
             }
             Op::TensorListGather(get) => {
-                let (Some(list), Some(indices)) = (operand(0), operand(1)) else { return Err(needs_list(graph)) };
+                let (Some(list), Some(indices)) = (operand(0), operand(1)) else {
+                    return Err(needs_list(graph));
+                };
                 let tensor = tensor_of(graph, lists, list, operand(2), get.dtype).ok_or_else(|| needs_list(graph))?;
                 let items = graph.add(Gather { axis: 0, batch_dims: 0 }, &[tensor, indices]);
                 stand_in(graph, value, items);
@@ -130,7 +161,11 @@ impl Lowering<'_> {
             Op::TensorListConcat(concat) => {
                 let list = operand(0).ok_or_else(|| needs_list(graph))?;
                 let tensor = tensor_of(graph, lists, list, operand(1), concat.dtype).ok_or_else(|| needs_list(graph))?;
-                let rest = graph.ty(tensor).shape.dims().and_then(|d| d.get(2..)?.iter().map(|d| d.known()).collect::<Option<Vec<_>>>());
+                let rest = graph
+                    .ty(tensor)
+                    .shape
+                    .dims()
+                    .and_then(|d| d.get(2..)?.iter().map(|d| d.known()).collect::<Option<Vec<_>>>());
                 let rest = rest.ok_or_else(|| problem(graph, op, "the shape of its elements is unknown"))?;
                 let shape: Vec<i32> = std::iter::once(-1).chain(rest.into_iter().map(|d| d as i32)).collect();
                 let shape = graph.add_ints(&shape);
@@ -154,7 +189,11 @@ impl Lowering<'_> {
                 let shape = match list {
                     List::Reserved { element_shape, .. } => element_shape,
                     List::Tensor(tensor) => {
-                        let rank = graph.ty(tensor).shape.rank().ok_or_else(|| problem(graph, op, "the rank of its elements is unknown"))?;
+                        let rank = graph
+                            .ty(tensor)
+                            .shape
+                            .rank()
+                            .ok_or_else(|| problem(graph, op, "the rank of its elements is unknown"))?;
                         let extents: Vec<Extent> = (1..rank).map(|axis| Extent::Of(tensor, axis)).collect();
                         crate::dimensions::dimensions(graph, &extents)
                     }
@@ -162,7 +201,11 @@ impl Lowering<'_> {
                 stand_in(graph, value, shape);
             }
             Op::TensorListResize(_) | Op::TensorListPopBack(_) => {
-                return Err(problem(graph, op, "lists that shrink cannot be lowered; unroll the loop that uses them"));
+                return Err(problem(
+                    graph,
+                    op,
+                    "lists that shrink cannot be lowered; unroll the loop that uses them",
+                ));
             }
             Op::While(_) | Op::If(_) | Op::Call(_) => self.caller(id, op, &kind, lists)?,
             Op::Return(_) => {
@@ -192,7 +235,11 @@ impl Lowering<'_> {
             let tensor = match lists.get(operand) {
                 None => continue,
                 Some(List::Tensor(tensor)) => *tensor,
-                Some(List::Reserved { size, element_shape, dtype }) => {
+                Some(List::Reserved {
+                    size,
+                    element_shape,
+                    dtype,
+                }) => {
                     let (size, element_shape, dtype) = (*size, *element_shape, *dtype);
                     let known = known_element(self.model.graph(id), element_shape, dtype);
                     let element = match known {
@@ -211,7 +258,13 @@ impl Lowering<'_> {
                             None => Some((source, axis)),
                         }
                     })
-                    .ok_or_else(|| problem(self.model.graph(id), op, "an extent of a list's elements depends on the list itself"))?
+                    .ok_or_else(|| {
+                        problem(
+                            self.model.graph(id),
+                            op,
+                            "an extent of a list's elements depends on the list itself",
+                        )
+                    })?
                 }
             };
             tensors.insert(position, tensor);
@@ -277,7 +330,10 @@ fn tensor_of(graph: &mut Graph, lists: &mut BTreeMap<Value, List>, list: Value, 
 fn known_element(graph: &Graph, element_shape: Value, dtype: DType) -> Option<Element> {
     let tensor = graph.constant(element_shape)?;
     let ints = (tensor.dims().len() == 1).then(|| tensor.to_ints())??;
-    let dims = ints.into_iter().map(|n| usize::try_from(n).ok().map(Ok)).collect::<Option<Vec<_>>>()?;
+    let dims = ints
+        .into_iter()
+        .map(|n| usize::try_from(n).ok().map(Ok))
+        .collect::<Option<Vec<_>>>()?;
     Some(Element { dtype, dims })
 }
 
@@ -290,7 +346,14 @@ fn element_written(model: &Model, id: GraphId, position: usize, depth: usize) ->
         for reader in graph.uses(list) {
             match graph.op(reader.op) {
                 Op::TensorListSetItem(_) | Op::TensorListPushBack(_) if reader.operand == 0 => {
-                    let item = graph.operand(reader.op, if matches!(graph.op(reader.op), Op::TensorListSetItem(_)) { 2 } else { 1 })?;
+                    let item = graph.operand(
+                        reader.op,
+                        if matches!(graph.op(reader.op), Op::TensorListSetItem(_)) {
+                            2
+                        } else {
+                            1
+                        },
+                    )?;
                     let ty = graph.ty(item);
                     let dims = ty.shape.dims()?.iter().enumerate().map(|(axis, dim)| match dim {
                         Dim::Known(n) => Some(Ok(*n)),
@@ -305,7 +368,9 @@ fn element_written(model: &Model, id: GraphId, position: usize, depth: usize) ->
                 Op::While(_) | Op::If(_) | Op::Call(_) => {
                     let skipped = usize::from(matches!(graph.op(reader.op), Op::If(_)));
                     let inner = graph.op(reader.op).graphs();
-                    let found = inner.iter().find_map(|&g| element_written(model, g, reader.operand - skipped, depth));
+                    let found = inner
+                        .iter()
+                        .find_map(|&g| element_written(model, g, reader.operand - skipped, depth));
                     if let Some(element) = found {
                         let outward = |(parameter, axis): (usize, usize)| {
                             let source = graph.operand(reader.op, parameter + skipped)?;
@@ -316,7 +381,10 @@ fn element_written(model: &Model, id: GraphId, position: usize, depth: usize) ->
                             Err(place) => outward(place).map(Err),
                         });
                         if let Some(dims) = dims.collect() {
-                            return Some(Element { dtype: element.dtype, dims });
+                            return Some(Element {
+                                dtype: element.dtype,
+                                dims,
+                            });
                         }
                     }
                 }
@@ -357,7 +425,11 @@ fn zeros_like_item(graph: &mut Graph, size: Value, item: Value) -> Option<Value>
 }
 
 fn size_extent(graph: &Graph, size: Value) -> Extent {
-    match graph.constant(size).and_then(Tensor::to_ints).and_then(|n| usize::try_from(*n.first()?).ok()) {
+    match graph
+        .constant(size)
+        .and_then(Tensor::to_ints)
+        .and_then(|n| usize::try_from(*n.first()?).ok())
+    {
         Some(n) => Extent::Known(n),
         None => Extent::Scalar(size),
     }
@@ -371,7 +443,9 @@ fn zero(dtype: DType) -> Option<Tensor> {
 fn as_row(graph: &mut Graph, item: Value) -> Option<Value> {
     let dims = graph.ty(item).shape.dims()?.to_vec();
     if dims.iter().filter(|d| **d == Dim::Unknown).count() <= 1 {
-        let shape: Vec<i32> = std::iter::once(1).chain(dims.iter().map(|d| d.known().map_or(-1, |n| n as i32))).collect();
+        let shape: Vec<i32> = std::iter::once(1)
+            .chain(dims.iter().map(|d| d.known().map_or(-1, |n| n as i32)))
+            .collect();
         let shape = graph.add_ints(&shape);
         let row = graph.add(Reshape {}, &[item, shape]);
         graph.info_mut(row).ty.shape = Shape::new(std::iter::once(Dim::Known(1)).chain(dims));
@@ -390,7 +464,13 @@ fn write_item(graph: &mut Graph, tensor: Value, index: Value, item: Value) -> Op
     let one = graph.add_ints(&[1]);
     let start = graph.add(Reshape {}, &[index, one]);
     let rest = graph.add_ints(&vec![0; rank - 1]);
-    let start = graph.add(Concatenation { axis: 0, activation: Activation::None }, &[start, rest]);
+    let start = graph.add(
+        Concatenation {
+            axis: 0,
+            activation: Activation::None,
+        },
+        &[start, rest],
+    );
     Some(graph.add(DynamicUpdateSlice {}, &[tensor, row, start]))
 }
 

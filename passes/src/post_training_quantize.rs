@@ -43,7 +43,11 @@ pub struct QuantizeOptions {
 
 impl Default for QuantizeOptions {
     fn default() -> QuantizeOptions {
-        QuantizeOptions { granularity: Granularity::PerChannel, min_elements: 1024, skip: Vec::new() }
+        QuantizeOptions {
+            granularity: Granularity::PerChannel,
+            min_elements: 1024,
+            skip: Vec::new(),
+        }
     }
 }
 
@@ -63,8 +67,10 @@ impl Pass for PostTrainingQuantize {
         let cells = lstm_cells(model, options.min_elements);
         for (_, graph) in model.graphs_mut() {
             let plan = plan(graph, &cells, options, &skip, cx);
-            let scales: Vec<Result<Quant, String>> =
-                plan.par_iter().map(|((value, axis), _)| scales(graph.constant(*value).expect("planned for constants"), *axis)).collect();
+            let scales: Vec<Result<Quant, String>> = plan
+                .par_iter()
+                .map(|((value, axis), _)| scales(graph.constant(*value).expect("planned for constants"), *axis))
+                .collect();
             changed += perform(graph, plan, scales, cx);
         }
         Ok(Changed(changed))
@@ -81,7 +87,11 @@ fn lstm_cells(model: &Model, min_elements: usize) -> LstmCells {
     let mut small = LstmCells::new();
     for found in loops(model) {
         let (outer, body) = (model.graph(found.outer), model.graph(found.body));
-        for split in body.ids().into_iter().filter(|&id| matches!(body.op(id), Op::Split(s) if s.num as usize == GATES)) {
+        for split in body
+            .ids()
+            .into_iter()
+            .filter(|&id| matches!(body.op(id), Op::Split(s) if s.num as usize == GATES))
+        {
             let Some(sum) = body.operand(split, 1) else { continue };
             let mut products = Vec::new();
             let mut todo = vec![sum];
@@ -93,7 +103,11 @@ fn lstm_cells(model: &Model, min_elements: usize) -> LstmCells {
                     Op::Gather(_) => {
                         let sequence = op.operand(0).filter(|v| v.id().op == body.parameters_op());
                         let start = sequence.and_then(|v| outer.operand(found.op, v.id().port as usize));
-                        products.extend(start.filter(|v| matches!(outer.op(v.op), Op::FullyConnected(_))).map(|v| (outer, v.op)));
+                        products.extend(
+                            start
+                                .filter(|v| matches!(outer.op(v.op), Op::FullyConnected(_)))
+                                .map(|v| (outer, v.op)),
+                        );
                     }
                     _ => {}
                 }
@@ -137,8 +151,13 @@ fn plan(graph: &Graph, cells: &LstmCells, options: &QuantizeOptions, skip: &Rege
             Some(reason) if wanted.len() == 1 || all_or_none(op.op()) => cx.decide(graph, id, Choice::Float, reason),
             _ => {
                 for (weight, value) in wanted {
-                    let axis = weight.axis.filter(|_| options.granularity == Granularity::PerChannel || per_channel_only(op.op()));
-                    plan.entry((value, axis)).or_default().push(Use { op: id, operand: weight.operand });
+                    let axis = weight
+                        .axis
+                        .filter(|_| options.granularity == Granularity::PerChannel || per_channel_only(op.op()));
+                    plan.entry((value, axis)).or_default().push(Use {
+                        op: id,
+                        operand: weight.operand,
+                    });
                 }
             }
         }
@@ -153,13 +172,21 @@ fn per_channel_only(op: &Op) -> bool {
 
 fn refusal(graph: &Graph, op: OpId, weight: Value, options: &QuantizeOptions, skip: &RegexSet) -> Option<String> {
     let label = graph.label(op);
-    let names = [Some(format!("{}/{label}", graph.name())), Some(label), graph.info(weight).name.as_deref().map(str::to_owned)];
+    let names = [
+        Some(format!("{}/{label}", graph.name())),
+        Some(label),
+        graph.info(weight).name.as_deref().map(str::to_owned),
+    ];
     if let Some(name) = names.into_iter().flatten().find(|n| skip.is_match(n)) {
         return Some(format!("`{name}` matches an expression to skip"));
     }
     let elements = graph.constant(weight).map_or(0, Tensor::elements);
-    (elements < options.min_elements)
-        .then(|| format!("its weight has {elements} elements, fewer than the {} from which on quantization pays", options.min_elements))
+    (elements < options.min_elements).then(|| {
+        format!(
+            "its weight has {elements} elements, fewer than the {} from which on quantization pays",
+            options.min_elements
+        )
+    })
 }
 
 /// The scales of a weight along an axis, from its greatest magnitudes.
@@ -181,10 +208,18 @@ fn scales(tensor: &Tensor, axis: Option<usize>) -> Result<Quant, String> {
         Some(axis) => {
             let at = order.iter().position(|&a| a == axis).ok_or("its weight has no such axis")?;
             let dims = view.dims();
-            Channels { outer: dims[..at].iter().product(), count: dims[at], inner: dims[at + 1..].iter().product() }
+            Channels {
+                outer: dims[..at].iter().product(),
+                count: dims[at],
+                inner: dims[at + 1..].iter().product(),
+            }
         }
     };
-    let scales: Vec<f32> = weight_scales(data, channels).map_err(|e| e.to_string())?.into_iter().map(|s| s as f32).collect();
+    let scales: Vec<f32> = weight_scales(data, channels)
+        .map_err(|e| e.to_string())?
+        .into_iter()
+        .map(|s| s as f32)
+        .collect();
     let quant = match axis {
         None => Quant::per_tensor(scales[0], 0),
         Some(axis) => Quant::symmetric_per_axis(axis, scales),
@@ -208,8 +243,15 @@ fn perform(graph: &mut Graph, plan: Plan, scales: Vec<Result<Quant, String>>, cx
         }
         let name = graph.info(weight).name.clone();
         let float = graph.ty(weight).clone();
-        let stored = ValueInfo { ty: float.with_dtype(DType::I8).with_quant(Some(quant)), name, range: None };
-        let quantized = Value { op: graph.add_declared(Quantize {}, &[Some(weight)], vec![stored]), port: 0 };
+        let stored = ValueInfo {
+            ty: float.with_dtype(DType::I8).with_quant(Some(quant)),
+            name,
+            range: None,
+        };
+        let quantized = Value {
+            op: graph.add_declared(Quantize {}, &[Some(weight)], vec![stored]),
+            port: 0,
+        };
         let dequantized = graph.add_typed(Dequantize {}, &[quantized], float);
         for reader in &readers {
             cx.decide(graph, reader.op, Choice::WeightOnly, "its weight is stored as int8 and dequantized");
@@ -220,7 +262,11 @@ fn perform(graph: &mut Graph, plan: Plan, scales: Vec<Result<Quant, String>>, cx
     }
     // What else reads the weight reads the integers' reals too: otherwise the float copy would stay in the file.
     for (weight, dequantized) in first_pair {
-        let others: Vec<Use> = graph.uses(weight).into_iter().filter(|u| !matches!(graph.op(u.op), Op::Quantize(_))).collect();
+        let others: Vec<Use> = graph
+            .uses(weight)
+            .into_iter()
+            .filter(|u| !matches!(graph.op(u.op), Op::Quantize(_)))
+            .collect();
         graph.replace_uses(&others, dequantized);
     }
     changed

@@ -13,9 +13,16 @@ impl Rule for RemoveIdentities {
     type Match = Value;
 
     fn find(&self, op: OpRef<'_>) -> Result<Value, Skip> {
-        let data = if matches!(op.op(), Op::Split(_)) { op.operand(1) } else { op.operand(0) };
+        let data = if matches!(op.op(), Op::Split(_)) {
+            op.operand(1)
+        } else {
+            op.operand(0)
+        };
         let data = data.ok_or(Skip::No)?;
-        changes_nothing(op, data).filter(|&nothing| nothing).map(|_| data.id()).ok_or(Skip::No)
+        changes_nothing(op, data)
+            .filter(|&nothing| nothing)
+            .map(|_| data.id())
+            .ok_or(Skip::No)
     }
 
     fn rewrite(&self, found: Value, _: &mut Graph) -> Vec<Value> {
@@ -30,7 +37,12 @@ fn changes_nothing(op: OpRef<'_>, data: ValueRef<'_>) -> Option<bool> {
         let (from, to) = (&data.ty().shape, &op.result(0).ty().shape);
         from.known().is_some() && from == to
     };
-    let unknown = |v: ValueRef<'_>| v.ty().shape.dims().map_or(usize::MAX, |d| d.iter().filter(|d| d.known().is_none()).count());
+    let unknown = |v: ValueRef<'_>| {
+        v.ty()
+            .shape
+            .dims()
+            .map_or(usize::MAX, |d| d.iter().filter(|d| d.known().is_none()).count())
+    };
     Some(match op.op() {
         Op::Identity(_) => true,
         Op::Reshape(_) | Op::BroadcastTo(_) => {
@@ -57,7 +69,11 @@ fn changes_nothing(op: OpRef<'_>, data: ValueRef<'_>) -> Option<bool> {
 /// Whether a strided slice steps backwards.
 fn reverses(op: OpRef<'_>) -> bool {
     matches!(op.op(), Op::StridedSlice(_))
-        && !op.operand(3).and_then(|v| v.constant()).and_then(|t| t.to_ints()).is_some_and(|s| s.iter().all(|&n| n == 1))
+        && !op
+            .operand(3)
+            .and_then(|v| v.constant())
+            .and_then(|t| t.to_ints())
+            .is_some_and(|s| s.iter().all(|&n| n == 1))
 }
 
 planish_core::inventory::submit! { PassEntry::of::<RemoveIdentities>() }

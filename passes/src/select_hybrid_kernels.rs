@@ -98,8 +98,12 @@ fn quantize_inputs_asymmetrically(op: &mut Op) {
 /// Whether a gather of rows can be an embedding look-up: i32 indices that a reshape can flatten and unflatten.
 fn fits_embedding_lookup(graph: &Graph, id: OpId) -> bool {
     let op = graph.at(id);
-    let (Some(table), Some(indices)) = (op.operand(0), op.operand(1)) else { return false };
-    let Some(result) = op.result(0).ty().shape.dims().map(<[_]>::to_vec) else { return false };
+    let (Some(table), Some(indices)) = (op.operand(0), op.operand(1)) else {
+        return false;
+    };
+    let Some(result) = op.result(0).ty().shape.dims().map(<[_]>::to_vec) else {
+        return false;
+    };
     indices.ty().dtype == planish_core::DType::I32
         && table.ty().shape.rank() == Some(2)
         && result.iter().filter(|d| d.known().is_none()).count() <= 1

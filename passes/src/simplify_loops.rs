@@ -62,7 +62,11 @@ fn simplify(model: &mut Model, found: Loop, cx: &mut Context<'_>) -> bool {
                 }
                 let inside = graph.add_const(value.clone());
                 graph.info_mut(inside).name = name.clone();
-                let uses: Vec<_> = graph.uses(parameter).into_iter().filter(|u| !(u.op == graph.return_op() && u.operand == position)).collect();
+                let uses: Vec<_> = graph
+                    .uses(parameter)
+                    .into_iter()
+                    .filter(|u| !(u.op == graph.return_op() && u.operand == position))
+                    .collect();
                 graph.replace_uses(&uses, inside);
             }
             gone.insert(position);
@@ -71,7 +75,9 @@ fn simplify(model: &mut Model, found: Loop, cx: &mut Context<'_>) -> bool {
 
     for second in 0..initial.len() {
         let twin = (0..second).find(|&first| {
-            !gone.contains(&first) && !gone.contains(&second) && same_start(model.graph(found.outer), initial[first], initial[second])
+            !gone.contains(&first)
+                && !gone.contains(&second)
+                && same_start(model.graph(found.outer), initial[first], initial[second])
                 && alike(model.graph(found.body), first, second)
         });
         if let Some(first) = twin {
@@ -125,8 +131,12 @@ fn derive_from_others(model: &mut Model, found: Loop, results: &[Value]) {
         if !unread || model.graph(found.outer).uses(results[position]).is_empty() || !matches!(body.op(value.op), Op::Reshape(_)) {
             continue;
         }
-        let (Some(from), Some(shape)) = (body.operand(value.op, 0), body.operand(value.op, 1).and_then(|s| body.constant(s))) else { continue };
-        let Some(other) = next.iter().position(|&v| v == from) else { continue };
+        let (Some(from), Some(shape)) = (body.operand(value.op, 0), body.operand(value.op, 1).and_then(|s| body.constant(s))) else {
+            continue;
+        };
+        let Some(other) = next.iter().position(|&v| v == from) else {
+            continue;
+        };
         let outer = model.graph(found.outer);
         if is_zero(outer, initial[position], 8) && is_zero(outer, initial[other], 8) {
             derived.push((position, other, shape.clone(), body.ty(value).clone()));

@@ -38,7 +38,11 @@ pub fn weights(op: OpRef<'_>) -> Vec<Weight> {
 
 fn some_of(op: OpRef<'_>, operands: impl IntoIterator<Item = usize>) -> Vec<Weight> {
     let present = |&operand: &usize| op.operand(operand).is_some();
-    operands.into_iter().filter(present).map(|operand| Weight { operand, axis: None }).collect()
+    operands
+        .into_iter()
+        .filter(present)
+        .map(|operand| Weight { operand, axis: None })
+        .collect()
 }
 
 /// Whether a cell's kernel takes all of its weights quantized or none.
@@ -57,7 +61,8 @@ pub fn all_or_none(op: &Op) -> bool {
 
 /// Whether an operation reads this weight as integers.
 pub fn reads_integers(op: OpRef<'_>, weight: Weight) -> bool {
-    op.operand(weight.operand).is_some_and(|v| v.ty().dtype == DType::I8 && v.ty().quant.is_some())
+    op.operand(weight.operand)
+        .is_some_and(|v| v.ty().dtype == DType::I8 && v.ty().quant.is_some())
 }
 
 /// Whether an operation reads this weight through a `dequantize` of integers.

@@ -6,7 +6,6 @@ use planish_passes::weights::{reads_dequantized, reads_integers, weights};
 
 /// The reason of operations that have nothing to quantize.
 pub const NO_WEIGHTS: &str = "it has no weights";
-const NO_CONSTANT: &str = "none of its operands is a constant";
 const NOT_ASKED: &str = "quantization was not asked for";
 
 /// What became of each operation of `model`: what the graph shows, with the reason that a pass gave for it in `reported`.
@@ -66,8 +65,7 @@ fn unreported(op: OpRef<'_>, choice: Choice, quantized: bool) -> &'static str {
     let constant = || all.iter().any(|w| op.operand(w.operand).is_some_and(|v| v.constant().is_some()));
     match choice {
         Choice::Hybrid | Choice::WeightOnly => "its weights are integers in the source",
-        Choice::Float if all.is_empty() => NO_WEIGHTS,
-        Choice::Float if !constant() => NO_CONSTANT,
+        Choice::Float if !constant() => NO_WEIGHTS,
         Choice::Float if !quantized => NOT_ASKED,
         Choice::Float => "no pass quantized its weights",
     }

@@ -10,7 +10,9 @@ use crate::weights::Weight;
 /// A `dequantize` of a constant, on the other hand, is unpacked once when the model is loaded.
 pub(super) fn quantized(op: OpRef<'_>, weight: Weight) -> Verdict {
     match op.op() {
-        Op::FullyConnected(_) if float_activations(op, 0) => Verdict::Hybrid("XNNPACK multiplies int8 weights with activations quantized by row"),
+        Op::FullyConnected(_) if float_activations(op, 0) => {
+            Verdict::Hybrid("XNNPACK multiplies int8 weights with activations quantized by row")
+        }
         Op::Conv2d(_) if float_activations(op, 0) => Verdict::Hybrid("XNNPACK convolves int8 weights with activations quantized by image"),
         Op::BatchMatmul(_) if weight.operand == 1 && float_activations(op, 0) => {
             Verdict::Hybrid("XNNPACK multiplies int8 weights with activations quantized by row")
@@ -19,9 +21,9 @@ pub(super) fn quantized(op: OpRef<'_>, weight: Weight) -> Verdict {
             Some(_) => Verdict::Hybrid("XNNPACK convolves int8 weights with activations quantized by image"),
             None => Verdict::WeightOnly("its output shape is no constant, so XNNPACK leaves it to a slow builtin hybrid kernel"),
         },
-        Op::DepthwiseConv2d(_) => {
-            Verdict::WeightOnly("XNNPACK has no hybrid depthwise kernel; its float kernel on weights unpacked once is faster than the builtin one")
-        }
+        Op::DepthwiseConv2d(_) => Verdict::WeightOnly(
+            "XNNPACK has no hybrid depthwise kernel; its float kernel on weights unpacked once is faster than the builtin one",
+        ),
         Op::EmbeddingLookup(_) => Verdict::Hybrid("rows of the int8 table are dequantized as they are read"),
         Op::Gather(_) => Verdict::Hybrid("rows of the int8 table are dequantized as they are read"),
         Op::Lstm(_)
