@@ -336,7 +336,7 @@ impl Builder {
 
     /// Adds a constant bias to the operands, or none.
     fn with_bias<'k>(operands: &mut Vec<&'k Known>, bias: &'k Known, d: usize) {
-        if d % 3 > 0 {
+        if !d.is_multiple_of(3) {
             operands.push(bias);
         }
     }
@@ -353,7 +353,11 @@ impl Builder {
         Self::with_bias(&mut operands, &bias, d);
         let (gain, own) = self.product(x, &weights.tensor, 0);
         let op = Conv2d {
-            padding: if c / 12 % 2 == 0 { Padding::Same } else { Padding::Valid },
+            padding: if (c / 12).is_multiple_of(2) {
+                Padding::Same
+            } else {
+                Padding::Valid
+            },
             stride: [1 + (c / 24 % 2) as u32; 2],
             dilation: [1, 1],
             activation: if d / 12 % 4 == 1 { Activation::Relu } else { Activation::None },
@@ -372,7 +376,7 @@ impl Builder {
         Self::with_bias(&mut operands, &bias, d);
         let (gain, own) = self.product(x, &weights.tensor, 3);
         let op = DepthwiseConv2d {
-            padding: if c / 3 % 2 == 0 { Padding::Same } else { Padding::Valid },
+            padding: if (c / 3).is_multiple_of(2) { Padding::Same } else { Padding::Valid },
             stride: [1, 1],
             dilation: [1, 1],
             depth_multiplier: 1,
@@ -394,7 +398,7 @@ impl Builder {
         let (gain, own) = self.product(x, &weights.tensor, 0);
         let op = FullyConnected {
             activation: Activation::None,
-            keep_num_dims: c / 4 % 2 == 0,
+            keep_num_dims: (c / 4).is_multiple_of(2),
             asymmetric_quantize_inputs: false,
             weights_format: planish_core::attr::WeightsFormat::Plain,
         };
@@ -482,7 +486,7 @@ impl Builder {
     }
 
     fn rename_dimensions(&mut self, x: &Known, c: usize) -> Option<Known> {
-        if c % 2 == 0 {
+        if c.is_multiple_of(2) {
             return self.simple(Squeeze { axes: Vec::new() }, &[x], 1.0, 0.0);
         }
         let axis = self.constant(Tensor::scalar((c / 2 % (x.rank() + 1)) as i32));
@@ -503,7 +507,7 @@ impl Builder {
         let axis = d % x.rank().max(1);
         let extent = *x.dims().get(axis)? as f64;
         let axes = self.ints(&[axis as i32]);
-        let keep_dims = c / 3 % 2 == 0;
+        let keep_dims = (c / 3).is_multiple_of(2);
         match c % 3 {
             0 => self.simple(Mean { keep_dims }, &[x, &axes], 1.0, 4.0 * extent + 8.0),
             1 => self.simple(Sum { keep_dims }, &[x, &axes], extent, 4.0 * extent + 8.0),
@@ -517,7 +521,7 @@ impl Builder {
             return None;
         }
         let (filter, stride, padding, activation) = ([2, 2], [1 + (c / 2 % 2) as u32; 2], Padding::Same, Activation::None);
-        if c % 2 == 0 {
+        if c.is_multiple_of(2) {
             let op = MaxPool2d {
                 filter,
                 stride,
