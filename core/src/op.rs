@@ -1,7 +1,7 @@
 //! The operations: one table from which types, names, printing and parsing are derived.
 //!
 //! Operations mean what TFLite's operators of the same name mean: images are NHWC, weights of a convolution OHWI, those
-//! of a fully connected operation `[out, in]`. Every TFLite builtin with a kernel has its row; the rows of [`table`]'s
+//! of a fully connected operation `[out, in]`. Every TFLite builtin with a kernel has its row; the rows of the table's
 //! last part exist only in sources and are lowered before a file is written.
 
 use crate::attr::{Attr, AttrError, AttrType, Attrs};
