@@ -1,4 +1,4 @@
-//! The graph: operations, values and their uses. The only file that names petgraph.
+//! The graph: operations, values and their uses. The only module that names petgraph.
 //!
 //! Ownership in six sentences. A graph owns its operations; an operation owns its results; a result is named by
 //! [`Value`]. An edge is one use of a value and the single truth about operands: it carries the result's port and the
@@ -6,6 +6,10 @@
 //! `return`, whose operands are its results, so neither is a special case. An *after* edge orders effects and carries no
 //! value. Adding never invalidates an id; ids are freed only by [`Graph::sweep`], which is the manager's to call.
 //! Order is by id wherever order is seen.
+
+mod effects;
+mod uses;
+mod views;
 
 use std::collections::{BTreeSet, BinaryHeap};
 use std::sync::Arc;
@@ -16,9 +20,10 @@ use petgraph::visit::EdgeRef;
 use smallvec::SmallVec;
 
 use crate::infer::{self, InferError};
-use crate::op::{Const, Op, OpKind, Parameters, Return};
+use crate::op::{Const, Op, Parameters, Return};
 use crate::tensor::Tensor;
 use crate::types::Type;
+pub use views::{OpRef, ValueRef};
 
 /// Names one operation of a graph.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -361,150 +366,6 @@ impl Graph {
             .collect()
     }
 
-    /// The operands of an operation, by port; empty ports are `None`, and trailing empty ports may be missing.
-    pub fn operands(&self, id: OpId) -> Operands {
-        let mut operands: Operands = SmallVec::from_elem(None, self.inner[id.0].operands as usize);
-        for edge in self.inner.edges_directed(id.0, Incoming) {
-            if let Edge::Operand { port, operand } = *edge.weight() {
-                operands[operand as usize] = Some(Value {
-                    op: OpId(edge.source()),
-                    port,
-                });
-            }
-        }
-        operands
-    }
-
-    /// One operand; `None` where the port is empty or does not exist.
-    pub fn operand(&self, id: OpId, operand: usize) -> Option<Value> {
-        self.inner.edges_directed(id.0, Incoming).find_map(|edge| match *edge.weight() {
-            Edge::Operand { port, operand: o } if o as usize == operand => Some(Value {
-                op: OpId(edge.source()),
-                port,
-            }),
-            _ => None,
-        })
-    }
-
-    /// Replaces all operands of an operation.
-    pub fn set_operands(&mut self, id: OpId, operands: &[Option<Value>]) {
-        let old: Vec<_> = self
-            .inner
-            .edges_directed(id.0, Incoming)
-            .filter(|e| matches!(e.weight(), Edge::Operand { .. }))
-            .map(|e| e.id())
-            .collect();
-        for edge in old {
-            self.inner.remove_edge(edge);
-        }
-        self.inner[id.0].operands = operands.len() as u32;
-        for (operand, value) in operands.iter().enumerate() {
-            if let Some(value) = value {
-                self.connect(*value, id, operand);
-            }
-        }
-    }
-
-    /// Replaces one operand, or empties its port.
-    pub fn set_operand(&mut self, id: OpId, operand: usize, value: Option<Value>) {
-        let old = self.inner.edges_directed(id.0, Incoming).find_map(|e| match *e.weight() {
-            Edge::Operand { operand: o, .. } if o as usize == operand => Some(e.id()),
-            _ => None,
-        });
-        if let Some(edge) = old {
-            self.inner.remove_edge(edge);
-        }
-        let count = &mut self.inner[id.0].operands;
-        *count = (*count).max(operand as u32 + 1);
-        if let Some(value) = value {
-            self.connect(value, id, operand);
-        }
-    }
-
-    fn connect(&mut self, value: Value, id: OpId, operand: usize) {
-        assert!(
-            (value.port as usize) < self.inner[value.op.0].results.len(),
-            "the operand is a result that exists"
-        );
-        self.inner.add_edge(
-            value.op.0,
-            id.0,
-            Edge::Operand {
-                port: value.port,
-                operand: operand as u32,
-            },
-        );
-    }
-
-    /// The uses of a value, in order of operation and operand.
-    pub fn uses(&self, value: Value) -> Vec<Use> {
-        let mut uses: Vec<Use> = self
-            .inner
-            .edges_directed(value.op.0, Outgoing)
-            .filter_map(|edge| match *edge.weight() {
-                Edge::Operand { port, operand } if port == value.port => Some(Use {
-                    op: OpId(edge.target()),
-                    operand: operand as usize,
-                }),
-                _ => None,
-            })
-            .collect();
-        uses.sort_unstable();
-        uses
-    }
-
-    /// Lets every use of `old` read `new` instead.
-    pub fn replace(&mut self, old: Value, new: Value) {
-        if old != new {
-            self.replace_uses(&self.uses(old), new);
-        }
-    }
-
-    /// Lets these uses read `new`.
-    pub fn replace_uses(&mut self, uses: &[Use], new: Value) {
-        for &Use { op, operand } in uses {
-            self.set_operand(op, operand, Some(new));
-        }
-    }
-
-    /// Lets `later` run only after `earlier`.
-    pub fn add_after(&mut self, earlier: OpId, later: OpId) {
-        if earlier != later && !self.after(later).contains(&earlier) {
-            self.inner.add_edge(earlier.0, later.0, Edge::After);
-        }
-    }
-
-    /// Gives `new` the place of `old` in the order of effects.
-    pub fn move_after(&mut self, old: OpId, new: OpId) {
-        let edges = |graph: &Graph, direction| -> Vec<_> {
-            let after = graph
-                .inner
-                .edges_directed(old.0, direction)
-                .filter(|e| matches!(e.weight(), Edge::After));
-            after.map(|e| (e.id(), e.source(), e.target())).collect()
-        };
-        for (edge, source, _) in edges(self, Incoming) {
-            self.inner.remove_edge(edge);
-            self.add_after(OpId(source), new);
-        }
-        for (edge, _, target) in edges(self, Outgoing) {
-            self.inner.remove_edge(edge);
-            self.add_after(new, OpId(target));
-        }
-    }
-
-    /// The operations that `id` must run after although it reads none of their results, in order.
-    pub fn after(&self, id: OpId) -> Vec<OpId> {
-        let mut earlier: Vec<OpId> = self
-            .inner
-            .edges_directed(id.0, Incoming)
-            .filter(|e| matches!(e.weight(), Edge::After))
-            .map(|e| OpId(e.source()))
-            .collect();
-        earlier.sort_unstable();
-        earlier
-    }
-
     /// Every operation, by id.
     pub fn ids(&self) -> Vec<OpId> {
         self.inner.node_indices().map(OpId).collect()
@@ -540,72 +401,6 @@ impl Graph {
         order
     }
 
-    /// Removes every operation that neither `return` nor an effect needs; returns how many went.
-    ///
-    /// Ids of removed operations may be used again afterwards: only for the time between passes.
-    pub fn sweep(&mut self) -> usize {
-        let mut keep: BTreeSet<NodeIndex> = BTreeSet::new();
-        let mut todo: Vec<NodeIndex> = self
-            .inner
-            .node_indices()
-            .filter(|&n| n == self.ret.0 || n == self.parameters.0 || self.has_effects(OpId(n)))
-            .collect();
-        while let Some(node) = todo.pop() {
-            if keep.insert(node) {
-                todo.extend(self.inner.neighbors_directed(node, Incoming));
-            }
-        }
-        let before = self.len();
-        self.inner.retain_nodes(|_, node| keep.contains(&node));
-        before - self.len()
-    }
-
-    /// Whether an operation has effects: by its kind, or because another one has been told to run after it.
-    fn has_effects(&self, id: OpId) -> bool {
-        let op = self.op(id);
-        op.kind().has_effects()
-            || matches!(
-                op.kind(),
-                OpKind::While | OpKind::If | OpKind::Call | OpKind::Foreign | OpKind::Custom | OpKind::Builtin
-            ) && (self.inner.edges_directed(id.0, Incoming).any(|e| matches!(e.weight(), Edge::After))
-                || self.inner.edges_directed(id.0, Outgoing).any(|e| matches!(e.weight(), Edge::After)))
-    }
-
-    /// Whether `return` or an effect needs an operation, directly or through others.
-    pub fn is_needed(&self, id: OpId) -> bool {
-        let mut seen = BTreeSet::new();
-        let mut todo = vec![id];
-        while let Some(id) = todo.pop() {
-            if id == self.ret || self.has_effects(id) {
-                return true;
-            }
-            if seen.insert(id) {
-                todo.extend(self.inner.neighbors_directed(id.0, Outgoing).map(OpId));
-            }
-        }
-        false
-    }
-
-    /// Lets go of the operands of operations that nothing needs any more: `id`, then those that only it needed.
-    ///
-    /// They stay in the graph until the next sweep, but are no readers of anything: what they read is read once where
-    /// only one needed operation is left that does. Returns which operations these are.
-    pub fn retire(&mut self, id: OpId) -> Vec<OpId> {
-        let mut retired = Vec::new();
-        let mut todo = vec![id];
-        while let Some(id) = todo.pop() {
-            let used = self.inner.neighbors_directed(id.0, Outgoing).next().is_some();
-            if used || id == self.ret || id == self.parameters || self.has_effects(id) {
-                continue;
-            }
-            let operands = self.operands(id);
-            self.set_operands(id, &[]);
-            retired.push(id);
-            todo.extend(operands.into_iter().flatten().map(|v| v.op));
-        }
-        retired
-    }
-
     /// A view of one operation, for matching.
     pub fn at(&self, id: OpId) -> OpRef<'_> {
         OpRef { graph: self, id }
@@ -622,107 +417,6 @@ impl Graph {
         match data.results.iter().find_map(|r| r.name.as_deref()) {
             Some(name) => name.to_owned(),
             None => format!("{}#{}", data.op.name(), id.index()),
-        }
-    }
-}
-
-/// A view of one operation of a graph.
-#[derive(Clone, Copy, Debug)]
-pub struct OpRef<'g> {
-    graph: &'g Graph,
-    id: OpId,
-}
-
-impl<'g> OpRef<'g> {
-    /// The graph that it belongs to.
-    pub fn graph(self) -> &'g Graph {
-        self.graph
-    }
-
-    /// Its id.
-    pub fn id(self) -> OpId {
-        self.id
-    }
-
-    /// The operation with its attributes.
-    pub fn op(self) -> &'g Op {
-        self.graph.op(self.id)
-    }
-
-    /// Which operation it is.
-    pub fn kind(self) -> OpKind {
-        self.op().kind()
-    }
-
-    /// One operand; `None` where the port is empty.
-    pub fn operand(self, operand: usize) -> Option<ValueRef<'g>> {
-        self.graph.operand(self.id, operand).map(|v| self.graph.value(v))
-    }
-
-    /// All operands by port.
-    pub fn operands(self) -> Operands {
-        self.graph.operands(self.id)
-    }
-
-    /// One result.
-    ///
-    /// # Panics
-    /// Where it has fewer.
-    pub fn result(self, port: u32) -> ValueRef<'g> {
-        let value = Value { op: self.id, port };
-        let _ = self.graph.info(value);
-        self.graph.value(value)
-    }
-
-    /// Its name in messages.
-    pub fn label(self) -> String {
-        self.graph.label(self.id)
-    }
-}
-
-/// A view of one value of a graph.
-#[derive(Clone, Copy, Debug)]
-pub struct ValueRef<'g> {
-    graph: &'g Graph,
-    value: Value,
-}
-
-impl<'g> ValueRef<'g> {
-    /// The value.
-    pub fn id(self) -> Value {
-        self.value
-    }
-
-    /// Its type.
-    pub fn ty(self) -> &'g Type {
-        self.graph.ty(self.value)
-    }
-
-    /// What is known of it.
-    pub fn info(self) -> &'g ValueInfo {
-        self.graph.info(self.value)
-    }
-
-    /// Its data, where a `const` computes it.
-    pub fn constant(self) -> Option<&'g Tensor> {
-        self.graph.constant(self.value)
-    }
-
-    /// The operation that computes it.
-    pub fn producer(self) -> OpRef<'g> {
-        self.graph.at(self.value.op)
-    }
-
-    /// Its uses, in order.
-    pub fn uses(self) -> Vec<Use> {
-        self.graph.uses(self.value)
-    }
-
-    /// The operation that reads it, where exactly one operand does (which may be `return`'s).
-    pub fn only_user(self) -> Option<OpRef<'g>> {
-        match self.uses()[..] {
-            [Use { op, .. }] => Some(self.graph.at(op)),
-            _ => None,
         }
     }
 }

@@ -1,8 +1,23 @@
 //! Stored integers from reals and back: the one place where weights are rounded.
 //!
-//! `stored = clamp(round(real / scale) + zero_point)`, quotients in f32, halves away from zero, as TFLite's QUANTIZE
-//! does. For a real that is not clamped, `|real - scale × (stored - zero_point)| ≤ scale / 2 + |real| × 2⁻²³`: half a
-//! step, and what the f32 quotient (relative error 2⁻²⁴) and the product back (as much again) round.
+//! ```text
+//! stored = clamp(haz(real / step) + zero_point)        haz: to the nearest integer, halves away from zero
+//! ```
+//!
+//! For i8 the quotient is one of doubles, and so is the step. A scale is held as f32, but that of a symmetric weight
+//! comes from an f32 as well, its greatest magnitude `a`, and TensorFlow's converter divides by `a / 127` before it
+//! stores that as f32. So the step is `a / 127` where some `a` gives the scale, and the scale itself where none does:
+//! the bytes are those of the converter. Either way step and scale differ by at most `2⁻²⁴` of it, so that for a real
+//! that is not clamped
+//!
+//! ```text
+//! |real − scale × (stored − zero_point)| ≤ scale / 2 + |real| × 2⁻²³
+//! ```
+//!
+//! A division of doubles would be slow. A block of reals is multiplied by the step's reciprocal in single precision, which
+//! comes within `255 · 2⁻²³` of the quotient: both round to the same integer unless the product is that near to a half.
+//! A block that holds such a real is done over as defined. Other integers than i8 are rounded one by one, by a quotient in
+//! f32, as TFLite's QUANTIZE does.
 
 use thiserror::Error;
 
@@ -35,6 +50,9 @@ pub enum QuantizeError {
         /// The tensor's extents.
         dims: Vec<usize>,
     },
+    /// A zero point that is not among the integers of the type.
+    #[error("the zero point {0} is no {1}")]
+    ZeroPoint(i64, DType),
 }
 
 /// The least and greatest integer of a type that quantization stores.
@@ -53,29 +71,90 @@ pub fn stored_range(dtype: DType) -> Option<(i64, i64)> {
     })
 }
 
-/// Adding this to a float of magnitude below 2²² leaves its nearest integer, halves to even, in the low bits.
-const MAGIC: f32 = 12_582_912.0;
+/// Adding and subtracting this rounds a small f32 to an integer: its last place is 1.
+const ROUNDER: f32 = 12_582_912.0;
 
-/// The integer nearest to `x / scale`, halves away from zero, for quotients of magnitude up to 2²⁰; larger ones give that.
-#[inline(always)]
-fn nearest(x: f32, scale: f32) -> i32 {
-    const MOST: f32 = 1_048_576.0;
-    let quotient = (x / scale).clamp(-MOST, MOST);
-    let shifted = quotient + MAGIC;
-    let even = shifted.to_bits() as i32 - MAGIC.to_bits() as i32;
-    let rest = quotient - (shifted - MAGIC);
-    even + i32::from((rest == 0.5) & (quotient > 0.0)) - i32::from((rest == -0.5) & (quotient < 0.0))
+/// The reals that are checked for halves together.
+const BLOCK: usize = 64;
+
+/// A product farther than this from an integer may be on the wrong side of a half.
+const SAFE: f32 = 0.5 - 4e-5;
+
+/// The step in double precision that a scale stands for.
+fn step(scale: f32) -> f64 {
+    let magnitude = (f64::from(scale) * 127.0) as f32;
+    let step = f64::from(magnitude) / 127.0;
+    if step as f32 == scale { step } else { scale.into() }
 }
 
-/// Quantizes a run of reals that share parameters to i8.
-///
-/// # Panics
-/// Where the slices differ in length.
-pub fn quantize_i8(values: &[f32], scale: f32, zero_point: i64, out: &mut [i8]) {
-    assert_eq!(values.len(), out.len(), "one integer a real");
-    let zero = zero_point as i32;
-    for (stored, &x) in out.iter_mut().zip(values) {
-        *stored = (nearest(x, scale) + zero).clamp(-128, 127) as i8;
+/// The reciprocal for the fast path; NaN, which fails every check for halves, where single precision does not hold it.
+fn inverse(scale: f32) -> f32 {
+    let inverse = (1.0 / step(scale)) as f32;
+    if inverse.is_normal() { inverse } else { f32::NAN }
+}
+
+/// The definition.
+fn exact(x: f32, step: f64, zero_point: i32) -> i8 {
+    ((f64::from(x) / step).round() + f64::from(zero_point)).clamp(-128.0, 127.0) as i8
+}
+
+/// Stores the rounded product and says whether it may be wrong (1 or 0).
+#[inline(always)]
+fn fast(x: f32, inverse: f32, zero_point: i32, stored: &mut i8) -> u32 {
+    let (least, most) = ((-128 - zero_point) as f32, (127 - zero_point) as f32);
+    let steps = x * inverse;
+    let raised = if steps < least { least } else { steps };
+    let clamped = if raised > most { most } else { raised };
+    let shifted = clamped + ROUNDER;
+    let nearest = (shifted.to_bits() as i32).wrapping_sub(ROUNDER.to_bits() as i32);
+    *stored = nearest.wrapping_add(zero_point) as i8;
+    let sure = (clamped - (shifted - ROUNDER)).abs() <= SAFE;
+    u32::from(!sure)
+}
+
+/// Quantizes reals that share parameters.
+fn quantize_run(values: &[f32], scale: f32, zero: i32, out: &mut [i8]) {
+    let (step, inverse) = (step(scale), inverse(scale));
+    for (values, out) in values.chunks(BLOCK).zip(out.chunks_mut(BLOCK)) {
+        let doubtful = match (<&[f32; BLOCK]>::try_from(values), <&mut [i8; BLOCK]>::try_from(&mut *out)) {
+            (Ok(values), Ok(out)) => values.iter().zip(out).map(|(&x, q)| fast(x, inverse, zero, q)).sum::<u32>(),
+            _ => values.iter().zip(&mut *out).map(|(&x, q)| fast(x, inverse, zero, q)).sum(),
+        };
+        if doubtful > 0 {
+            for (&x, q) in values.iter().zip(out) {
+                *q = exact(x, step, zero);
+            }
+        }
+    }
+}
+
+/// Quantizes reals whose parameters are those of the channels `first..`, one channel after the other.
+fn quantize_alternating(values: &[f32], quant: &Quant, first: usize, out: &mut [i8]) {
+    let (scales, zeros) = (quant.scales(), quant.zero_points());
+    let count = scales.len();
+    if values.len() < count {
+        // So few that a reciprocal would serve but once.
+        for (i, (q, &x)) in out.iter_mut().zip(values).enumerate() {
+            let c = (first + i) % count;
+            *q = exact(x, step(scales[c]), zeros[c] as i32);
+        }
+        return;
+    }
+    let inverses: Vec<f32> = scales.iter().map(|&scale| inverse(scale)).collect();
+    let zeros: Vec<i32> = zeros.iter().map(|&zero| zero as i32).collect();
+    let mut at = 0;
+    while at < values.len() {
+        let c = (first + at) % count;
+        let len = BLOCK.min(count - c).min(values.len() - at);
+        let (values, out) = (&values[at..at + len], &mut out[at..at + len]);
+        let parameters = inverses[c..c + len].iter().zip(&zeros[c..c + len]);
+        let each = values.iter().zip(parameters).zip(&mut *out);
+        if each.map(|((&x, (&inverse, &zero)), q)| fast(x, inverse, zero, q)).sum::<u32>() > 0 {
+            for (i, (q, &x)) in out.iter_mut().zip(values).enumerate() {
+                *q = exact(x, step(scales[c + i]), zeros[c + i]);
+            }
+        }
+        at += len;
     }
 }
 
@@ -124,6 +203,9 @@ pub fn quantize_part(tensor: &Tensor, quant: &Quant, first: usize, out: &mut [i8
             to: DType::I8,
         });
     }
+    if let Some(&outside) = quant.zero_points().iter().find(|&&zero| i8::try_from(zero).is_err()) {
+        return Err(QuantizeError::ZeroPoint(outside, DType::I8));
+    }
     let Runs { run, count } = runs(quant, tensor.dims())?;
     let mut gathered = Vec::new();
     let values: &[f32] = match tensor.as_slice::<f32>() {
@@ -134,20 +216,17 @@ pub fn quantize_part(tensor: &Tensor, quant: &Quant, first: usize, out: &mut [i8
             &gathered
         }
     };
-    let (scales, zeros) = (quant.scales(), quant.zero_points());
     if run == 1 {
-        for (i, (stored, &x)) in out.iter_mut().zip(values).enumerate() {
-            let c = (first + i) % count;
-            *stored = (nearest(x, scales[c]) + zeros[c] as i32).clamp(-128, 127) as i8;
-        }
+        quantize_alternating(values, quant, first, out);
         return Ok(());
     }
+    let (scales, zeros) = (quant.scales(), quant.zero_points());
     let mut at = 0;
     while at < values.len() {
         let place = first + at;
         let c = (place / run) % count;
         let len = (run - place % run).min(values.len() - at);
-        quantize_i8(&values[at..at + len], scales[c], zeros[c], &mut out[at..at + len]);
+        quantize_run(&values[at..at + len], scales[c], zeros[c] as i32, &mut out[at..at + len]);
         at += len;
     }
     Ok(())
@@ -209,22 +288,95 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn stored(values: &[f32], scale: f32, zero_point: i64) -> Vec<i8> {
+        let tensor = Tensor::from_vec(&[values.len()], values.to_vec());
+        let mut out = vec![0; values.len()];
+        quantize_part(&tensor, &Quant::per_tensor(scale, zero_point).unwrap(), 0, &mut out).unwrap();
+        out
+    }
+
     #[test]
     fn halves_round_away_from_zero() {
-        let mut out = [0i8; 6];
-        quantize_i8(&[0.5, 1.5, 2.5, -0.5, -1.5, -2.5], 1.0, 0, &mut out);
-        assert_eq!(out, [1, 2, 3, -1, -2, -3]);
-        let mut out = [0i8; 3];
-        quantize_i8(&[0.49999997, -0.49999997, 1e30], 1.0, 0, &mut out);
-        assert_eq!(out, [0, 0, 127]);
+        assert_eq!(stored(&[0.5, 1.5, 2.5, -0.5, -1.5, -2.5], 1.0, 0), [1, 2, 3, -1, -2, -3]);
+        assert_eq!(stored(&[0.49999997, -0.49999997, 1e30, f32::NAN], 1.0, 0), [0, 0, 127, 0]);
+        assert_eq!(
+            stored(&[f32::INFINITY, f32::NEG_INFINITY, 1e-45, -3e38], 1e-45, -5),
+            [127, -128, -4, -128]
+        );
+    }
+
+    #[test]
+    fn a_zero_point_outside_the_type_is_refused() {
+        let quant = Quant::per_tensor(1.0, 128).unwrap();
+        let refused = quantize_part(&Tensor::from_vec(&[1], vec![0f32]), &quant, 0, &mut [0]);
+        assert_eq!(refused, Err(QuantizeError::ZeroPoint(128, DType::I8)));
+    }
+
+    /// Any float, and magnitudes that are usual.
+    fn real() -> impl Strategy<Value = f32> {
+        prop_oneof![
+            4 => -200f32..200.0,
+            2 => (-300i32..300).prop_map(|halves| halves as f32 / 2.0),
+            1 => any::<u32>().prop_map(f32::from_bits),
+        ]
     }
 
     proptest! {
         #[test]
-        fn the_fast_rounding_is_the_plain_one(x in -200f32..200.0, scale in 1e-3f32..10.0, zero in -20i64..20) {
-            let mut out = [0i8];
-            quantize_i8(&[x], scale, zero, &mut out);
-            prop_assert_eq!(i64::from(out[0]), quantize_one(x, scale, zero, DType::I8));
+        fn the_fast_rounding_is_the_plain_one(
+            values in proptest::collection::vec(real(), 1..200),
+            scale in prop_oneof![1e-3f32..10.0, (1u32..0x7f80_0000).prop_map(f32::from_bits), Just(1.0)],
+            zero in -128i64..128,
+        ) {
+            let plain: Vec<i8> = values.iter().map(|&x| exact(x, step(scale), zero as i32)).collect();
+            prop_assert_eq!(stored(&values, scale, zero), plain);
+        }
+
+        #[test]
+        fn a_step_is_within_the_rounding_of_its_scale(bits in 1u32..0x7f80_0000) {
+            let scale = f32::from_bits(bits);
+            prop_assert_eq!(step(scale) as f32, scale);
+        }
+
+        #[test]
+        fn the_step_of_a_symmetric_weight_is_found_again(magnitude in 1e-6f32..1e6) {
+            let scale = (f64::from(magnitude) / 127.0) as f32;
+            // Where two magnitudes have one scale, either will do.
+            let nearest = (f64::from(scale) * 127.0) as f32;
+            prop_assert!(step(scale) == f64::from(magnitude) / 127.0 || nearest != magnitude);
+            prop_assert!(nearest.to_bits().abs_diff(magnitude.to_bits()) <= 1);
+        }
+
+        #[test]
+        fn alternating_parameters_are_those_of_their_channels(
+            (count, rows) in (1usize..90, 1usize..9),
+            first in 0usize..100,
+            values in proptest::collection::vec(real(), 800),
+        ) {
+            let scales: Vec<f32> = (0..count).map(|c| 0.01 + c as f32 / 7.0).collect();
+            let zeros: Vec<i64> = (0..count).map(|c| c as i64 % 5 - 2).collect();
+            let tensor = Tensor::from_vec(&[rows, count], values[..rows * count].to_vec());
+            let quant = Quant::per_axis(1, scales.clone(), zeros.clone()).unwrap();
+            let first = first % (rows * count);
+            let mut out = vec![0; rows * count - first];
+            quantize_part(&tensor, &quant, first, &mut out).unwrap();
+            for (i, q) in out.into_iter().enumerate() {
+                let c = (first + i) % count;
+                prop_assert_eq!(q, exact(values[first + i], step(scales[c]), zeros[c] as i32));
+            }
+        }
+
+        #[test]
+        fn a_transposed_view_is_stored_transposed(rows in 1usize..9, columns in 1usize..9, values in proptest::collection::vec(-2f32..2.0, 64)) {
+            let tensor = Tensor::from_vec(&[rows, columns], values[..rows * columns].to_vec());
+            let scales: Vec<f32> = (1..=columns).map(|c| c as f32 / 127.0).collect();
+            let [straight, turned] = [1, 0].map(|axis| Quant::symmetric_per_axis(axis, scales.clone()).unwrap());
+            let (mut out, mut view) = (vec![0; rows * columns], vec![0; rows * columns]);
+            quantize_part(&tensor, &straight, 0, &mut out).unwrap();
+            quantize_part(&tensor.transposed(&[1, 0]).unwrap(), &turned, 0, &mut view).unwrap();
+            for (i, q) in out.into_iter().enumerate() {
+                prop_assert_eq!(q, view[i % columns * rows + i / columns]);
+            }
         }
 
         #[test]

@@ -1,8 +1,9 @@
 //! Rules: local passes that find a place and then rewrite it, and the driver that applies them.
 //!
 //! `find` cannot change the graph and says why it leaves a place alone; `rewrite` cannot fail and only adds. Everything
-//! else is the driver's: it replaces results, refuses a change of type, hands names on, counts, and goes on until
-//! nothing is found any more.
+//! else is the driver's: it replaces results, refuses a change of type, hands names and the place in the order of effects
+//! on, counts, and goes on until nothing is found any more. No rule is asked about what it could not replace: an operation
+//! that is there for its effect, and state that another one writes in place, for which an equal value is not the same.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -77,7 +78,8 @@ fn apply<R: Rule>(rule: &R, graph: &mut Graph, cx: &mut Context<'_>) -> Result<u
     let mut skipped = std::collections::BTreeMap::new();
     let mut count = 0;
     while let Some((_, id)) = queue.pop_first() {
-        if replaced.contains(&id) {
+        let fixed = graph.op(id).kind().has_effects() || graph.results_of(id).into_iter().any(|v| graph.is_state(v));
+        if replaced.contains(&id) || fixed {
             continue;
         }
         let found = match rule.find(graph.at(id)) {
@@ -123,10 +125,9 @@ fn apply<R: Rule>(rule: &R, graph: &mut Graph, cx: &mut Context<'_>) -> Result<u
                 (next_place, u.op)
             }));
         }
-        for earlier in graph.after(id) {
-            if let Some(new) = stand_ins.first() {
-                graph.add_after(earlier, new.op);
-            }
+        match stand_ins.iter().find(|new| new.op.index() >= first_new) {
+            Some(new) => graph.move_after(id, new.op),
+            None => graph.leave_after(id),
         }
         for new in graph.ids().into_iter().filter(|n| n.index() >= first_new) {
             next_place += 1;

@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use planish_core::quantize::quantize_part;
+use planish_core::{Quant, Tensor};
 use planish_kernels::gemm::{Clamp, Conv2dShape, Matrix, PackedWeights};
 use planish_kernels::hybrid::{self, Channels};
 use planish_kernels::select::{self, Kernel, Operation, Precision};
@@ -49,9 +51,10 @@ fn time(kernel: &'static Kernel, work: &Work) -> (Duration, usize) {
                 inner: depth,
             };
             let scales = hybrid::weight_scales(&weights, layout).expect("finite weights");
-            let mut stored = vec![0; weights.len()];
-            hybrid::quantize_weights(&weights, layout, &scales, &mut stored);
             let scales: Vec<f32> = scales.iter().map(|scale| *scale as f32).collect();
+            let mut stored = vec![0; weights.len()];
+            let quant = Quant::symmetric_per_axis(0, scales.clone()).expect("scales");
+            quantize_part(&Tensor::from_vec(&[outputs, depth], weights), &quant, 0, &mut stored).expect("floats");
             PackedWeights::hybrid_with(kernel, Matrix::new(&stored, outputs, depth), &scales, None, 1)
         }
     };
@@ -85,48 +88,43 @@ fn weights() {
     let data = floats(rows * columns);
     let mut out = vec![0; data.len()];
     let rate = |elapsed: Duration| (data.len() * 4) as f64 / elapsed.as_secs_f64() / 1e9;
-    for (what, layout) in [
-        ("per tensor", Channels::whole(data.len())),
-        (
-            "axis 0",
-            Channels {
+    let tensor = Tensor::from_vec(&[rows, columns], data.clone());
+    let transposed = tensor.transposed(&[1, 0]).expect("two axes");
+    for (what, axis, tensor) in [
+        ("per tensor", None, &tensor),
+        ("axis 0", Some(0), &tensor),
+        ("last axis", Some(1), &tensor),
+        ("transposed", Some(0), &transposed),
+    ] {
+        // Scales are found where the data lie, a transposed view's along its other axis.
+        let layout = match what {
+            "per tensor" => Channels::whole(data.len()),
+            "axis 0" => Channels {
                 outer: 1,
                 count: rows,
                 inner: columns,
             },
-        ),
-        (
-            "last axis",
-            Channels {
+            _ => Channels {
                 outer: rows,
                 count: columns,
                 inner: 1,
             },
-        ),
-    ] {
+        };
         let scales = hybrid::weight_scales(&data, layout).expect("finite weights");
         let find = least(|| drop(hybrid::weight_scales(&data, layout)));
-        let store = least(|| hybrid::quantize_weights(&data, layout, &scales, &mut out));
+        let scales: Vec<f32> = scales.into_iter().map(|scale| scale as f32).collect();
+        let quant = match axis {
+            None => Quant::per_tensor(scales[0], 0),
+            Some(axis) => Quant::symmetric_per_axis(axis, scales),
+        };
+        let quant = quant.expect("scales");
+        let store = least(|| quantize_part(tensor, &quant, 0, &mut out).expect("floats"));
         println!(
             "weights 2048 x 4096, {what:<12} scales {:6.1} GB/s   quantize {:6.1} GB/s",
             rate(find),
             rate(store)
         );
     }
-    let scales = hybrid::weight_scales(
-        &data,
-        Channels {
-            outer: rows,
-            count: columns,
-            inner: 1,
-        },
-    )
-    .expect("finite weights");
-    let store = least(|| hybrid::quantize_weights_transposed(&data, rows, columns, &scales, &mut out));
-    println!(
-        "weights 2048 x 4096, transposed                      quantize {:6.1} GB/s",
-        rate(store)
-    );
     let copy = least(|| out.iter_mut().zip(&data).for_each(|(out, x)| *out = x.to_bits() as i8));
     println!(
         "weights 2048 x 4096, truncated, for comparison                {:6.1} GB/s\n",

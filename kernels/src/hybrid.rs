@@ -3,8 +3,8 @@
 //! Everywhere `real = scale · (stored − zero_point)`. `rne` rounds to nearest, ties to even; `haz` to nearest, ties away
 //! from zero.
 //!
-//! **Weights**, per channel or per tensor, as TensorFlow's converter does it, in double precision
-//! ([`weight_scales`], [`quantize_weights`]):
+//! **Weights**, per channel or per tensor, as TensorFlow's converter does it, in double precision ([`weight_scales`];
+//! [`planish_core::quantize`] stores them):
 //!
 //! ```text
 //! a = max |w|, at least 5·10⁻⁷      scale = a / 127      v = clamp(haz(w / scale), −127, 127)      zero point 0
@@ -46,7 +46,28 @@
 //! roundings in single precision (the range, its quotient, the product with each end, the sum with the zero point, the
 //! product with `x`, the reciprocal, the product that gives the real value back), each of at most 2⁻²⁴ of 255 steps.
 //! Zero is exact: `0 · i = 0`, so it is stored as the zero point. (2) holds for rows whose range is at least 10⁻³⁵; the
-//! steps of a narrower one are too small for single precision.
+//! steps of a narrower one are too small for single precision, and a row may move by twice its range.
+//!
+//! **Operations** that are linear in the input and in the weight: products, convolutions, look-ups. With `d = w − s · v` the
+//! residual of a weight and `e` that of an activation, result `j` is a sum over the weights that it reads, and moves by
+//!
+//! ```text
+//! Σ w · x − Σ (s · v) · (x − e) = Σ d · x + Σ (s · v) · e
+//! |y_j − ŷ_j| ≤ Σ |d| · |x| + Σ |s · v| · E_x + float_j                                                 (3)
+//! ```
+//!
+//! where `E_x`, the right side of (2), is that of the row or image that `x` is quantized with; weight-only operations do
+//! without the second term. Both sums are the operation itself, on magnitudes: of the residuals and the input, and of the
+//! stored weights and `E_x`. A zero that pads an image is exact and adds nothing; a clamp behind the sum brings results
+//! no farther apart. A sum of `n` products in single precision is off by at most `n · 2⁻²⁴` of the sum of its magnitudes,
+//! and the epilogue rounds a few times more:
+//!
+//! ```text
+//! float_j = (n + 8) · 2⁻²⁴ · (Σ |w| · |x| + Σ |s · v| · (|x| + E_x))
+//! ```
+//!
+//! Neither of the first two terms is slack. With `x = X · sign(d)` the weight term is attained exactly, and with weights on
+//! the grid and each activation half a step from it, to the side of its weight's sign, the other one is.
 
 mod activations;
 mod weights;
@@ -56,7 +77,7 @@ pub(crate) use activations::quantize_row_biased;
 pub use activations::{
     quantize_row_asymmetric, quantize_row_qd8, quantize_row_symmetric, row_scale_asymmetric, row_scale_qd8, row_scale_symmetric,
 };
-pub use weights::{Channels, NonFinite, quantize_weights, quantize_weights_transposed, weight_scales};
+pub use weights::{Channels, NonFinite, weight_scales};
 
 /// The right side of (1): how far a weight may be from what is stored for it.
 pub fn weight_error(scale: f64) -> f64 {

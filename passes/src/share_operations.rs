@@ -24,7 +24,10 @@ fn share(graph: &mut Graph, cx: &mut Context<'_>) -> usize {
     let mut changed = 0;
     for id in graph.order() {
         let op = graph.op(id);
-        if !op.kind().is_pure() || is_state(graph, id) || graph.results_of(id).iter().all(|&v| graph.uses(v).is_empty()) {
+        if !op.kind().is_pure()
+            || graph.results_of(id).iter().any(|&v| graph.is_state(v))
+            || graph.results_of(id).iter().all(|&v| graph.uses(v).is_empty())
+        {
             continue;
         }
         let operands: Operands = graph.operands(id);
@@ -47,14 +50,6 @@ fn share(graph: &mut Graph, cx: &mut Context<'_>) -> usize {
         }
     }
     changed
-}
-
-/// Whether a result is state that an operation writes in place: another one's may be equal, but is not the same.
-fn is_state(graph: &Graph, id: OpId) -> bool {
-    let reads = graph.results_of(id).into_iter().flat_map(|v| graph.uses(v));
-    reads
-        .into_iter()
-        .any(|u| graph.op(u.op).kind().state_operands().contains(&u.operand))
 }
 
 planish_core::inventory::submit! { PassEntry::of::<ShareOperations>() }

@@ -1,0 +1,154 @@
+//! What the rule driver does with the order of effects, and what it leaves alone.
+
+use planish_core::op::{Abs, Identity};
+use planish_core::{Error, Graph, Model, Op, OpRef, PassManager, Rule, Skip, Value, Verify, text};
+
+/// Replaces each `neg` by a new `abs`.
+struct NegToAbs;
+
+impl Rule for NegToAbs {
+    const NAME: &'static str = "neg_to_abs";
+    const SUMMARY: &'static str = "for tests";
+    type Match = Value;
+    fn find(&self, op: OpRef<'_>) -> Result<Value, Skip> {
+        match op.op() {
+            Op::Neg(_) => op.operand(0).map(|v| v.id()).ok_or(Skip::No),
+            _ => Err(Skip::No),
+        }
+    }
+    fn rewrite(&self, found: Value, graph: &mut Graph) -> Vec<Value> {
+        vec![graph.add(Abs {}, &[found])]
+    }
+}
+
+/// Replaces each `identity`, `tile` and `assign_variable` by its first operand.
+struct TakeOperand;
+
+impl Rule for TakeOperand {
+    const NAME: &'static str = "take_operand";
+    const SUMMARY: &'static str = "for tests";
+    type Match = Value;
+    fn find(&self, op: OpRef<'_>) -> Result<Value, Skip> {
+        match op.op() {
+            Op::Identity(_) | Op::Tile(_) => op.operand(0).map(|v| v.id()).ok_or(Skip::No),
+            Op::AssignVariable(_) => panic!("no rule is asked about an operation with effects"),
+            _ => Err(Skip::No),
+        }
+    }
+    fn rewrite(&self, found: Value, _: &mut Graph) -> Vec<Value> {
+        vec![found]
+    }
+}
+
+/// Wraps every `abs` in one more `identity`, for ever.
+struct Restless;
+
+impl Rule for Restless {
+    const NAME: &'static str = "restless";
+    const SUMMARY: &'static str = "for tests";
+    type Match = Value;
+    fn find(&self, op: OpRef<'_>) -> Result<Value, Skip> {
+        match op.op() {
+            Op::Abs(_) | Op::Identity(_) => op.operand(0).map(|v| v.id()).ok_or(Skip::No),
+            _ => Err(Skip::No),
+        }
+    }
+    fn rewrite(&self, found: Value, graph: &mut Graph) -> Vec<Value> {
+        vec![graph.add(Identity {}, &[found])]
+    }
+}
+
+fn run<R: Rule>(rule: R, source: &str) -> Result<String, Error> {
+    let mut model = parse(source);
+    PassManager::new().add(rule).verify(Verify::EveryPass).run(&mut model)?;
+    Ok(text::print(&model))
+}
+
+fn parse(source: &str) -> Model {
+    text::parse(source).unwrap_or_else(|e| panic!("{e}\n{source}"))
+}
+
+#[track_caller]
+fn becomes<R: Rule>(rule: R, before: &str, after: &str) {
+    let found = run(rule, before).expect("the rule runs");
+    assert_eq!(found, text::print(&parse(after)));
+}
+
+#[test]
+fn what_stands_in_takes_the_place_in_the_order_of_effects() {
+    becomes(
+        NegToAbs,
+        r#"model {
+  graph @main (%x: f32[2]) {
+    %handle = var_handle {shared_name = "v"} : resource[]
+    %old = read_variable %handle : f32[2]
+    %n = neg %x after %old
+    ^0 = assign_variable %handle, %x after %n
+    return %n, %old
+  }
+}"#,
+        r#"model {
+  graph @main (%x: f32[2]) {
+    %handle = var_handle {shared_name = "v"} : resource[]
+    %old = read_variable %handle : f32[2]
+    %n = abs %x after %old
+    ^0 = assign_variable %handle, %x after %n
+    return %n, %old
+  }
+}"#,
+    );
+}
+
+#[test]
+fn what_is_removed_leaves_the_order_of_its_neighbours() {
+    becomes(
+        TakeOperand,
+        r#"model {
+  graph @main (%x: f32[2]) {
+    %handle = var_handle {shared_name = "v"} : resource[]
+    %old = read_variable %handle : f32[2]
+    %n = identity %x after %old
+    ^0 = assign_variable %handle, %x after %n
+    return %n, %old
+  }
+}"#,
+        r#"model {
+  graph @main (%x: f32[2]) {
+    %handle = var_handle {shared_name = "v"} : resource[]
+    %old = read_variable %handle : f32[2]
+    ^0 = assign_variable %handle, %x after %old
+    return %x, %old
+  }
+}"#,
+    );
+}
+
+#[test]
+fn state_that_is_written_in_place_stays() {
+    let source = r#"model {
+  graph @main (%x: f32[1, 3], %s: f32[1, 2]) {
+    %wi = const f32[2, 3] random(1)
+    %wr = const f32[2, 2] random(2)
+    %b = const f32[2] splat(0.0)
+    %once = const i32[2] [1, 1]
+    %state = tile %s, %once
+    %other = tile %s, %once
+    %y = rnn %x, %wi, %wr, %b, %state {activation = tanh}
+    return %y, %other
+  }
+}"#;
+    let found = run(TakeOperand, source).expect("the rule runs");
+    assert_eq!(found.matches("= tile ").count(), 1, "{found}");
+    assert!(found.contains("%state = tile %s"), "{found}");
+}
+
+#[test]
+fn a_rule_that_never_rests_is_an_error() {
+    let source = "model {\n  graph @main (%x: f32[2]) {\n    %y = abs %x\n    return %y\n  }\n}";
+    let error = run(Restless, source).expect_err("it never rests");
+    assert!(
+        std::iter::successors(Some(&error as &dyn std::error::Error), |e| e.source())
+            .any(|e| e.to_string().contains("@main") || e.to_string().contains("`main`")),
+        "{error}"
+    );
+}

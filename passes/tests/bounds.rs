@@ -1,0 +1,553 @@
+//! What quantization claims of its errors, from a model's weights to its results: the bounds of
+//! `planish_kernels::hybrid` hold on random and on adversarial numbers, and are attained, so that a slack one fails too.
+
+use planish_core::attr::{Activation, Padding, WeightsFormat};
+use planish_core::op::{BatchMatmul, Conv2d, DepthwiseConv2d, EmbeddingLookup, FullyConnected, Gather, TransposeConv};
+use planish_core::{DType, Graph, Model, Op, PassManager, Shape, Signature, Tensor, Type, Value, ValueInfo};
+use planish_kernels::hybrid;
+use planish_kernels::interpret::Interpreter;
+use planish_passes as _;
+use proptest::prelude::*;
+
+/// Half a unit in the last place of 1.
+const EPSILON: f64 = 1.0 / (1u64 << 24) as f64;
+
+/// An operation that is linear in its input and in its weight, and what its shapes are.
+#[derive(Clone, Debug)]
+struct Linear {
+    op: Op,
+    input: Vec<usize>,
+    weight: Vec<usize>,
+    /// The shape of the result, where the operation is told.
+    output: Option<[i32; 4]>,
+    /// How many elements of the input are quantized together.
+    unit: usize,
+}
+
+impl Linear {
+    /// The weight's place among the operands.
+    fn weight_at(&self) -> usize {
+        usize::from(!matches!(self.op, Op::Gather(_)))
+    }
+
+    /// The model of this one operation.
+    fn model(&self, weight: &[f32]) -> Model {
+        let mut graph = Graph::new("main");
+        let dtype = if self.looks_up() { DType::I32 } else { DType::F32 };
+        let input = graph.add_parameter(ValueInfo::named(Type::new(dtype, Shape::fixed(&self.input)), "input"));
+        let weight = graph.add_const(Tensor::from_vec(&self.weight, weight.to_vec()));
+        let operands: Vec<Value> = match (&self.op, self.output) {
+            (Op::Gather(_), _) => vec![weight, input],
+            (_, Some(output)) => vec![graph.add_const(Tensor::from_vec(&[4], output.to_vec())), weight, input],
+            _ => vec![input, weight],
+        };
+        let result = graph.add(self.op.clone(), &operands);
+        graph.set_results(&[result]);
+        let mut model = Model::new();
+        let graph = model.add_graph(graph);
+        model.signatures.push(Signature {
+            name: "serving_default".into(),
+            graph,
+            inputs: vec!["input".into()],
+            outputs: vec!["output".into()],
+        });
+        model
+    }
+
+    fn looks_up(&self) -> bool {
+        matches!(self.op, Op::Gather(_) | Op::EmbeddingLookup(_))
+    }
+
+    fn input_tensor(&self, input: &[f32]) -> Tensor {
+        if self.looks_up() {
+            Tensor::from_vec(&self.input, input.iter().map(|&x| x as i32).collect())
+        } else {
+            Tensor::from_vec(&self.input, input.to_vec())
+        }
+    }
+
+    /// The results for this input and weight, without an activation.
+    fn apply(&self, input: &[f64], weight: &[f64]) -> Vec<f64> {
+        let float = |numbers: &[f64]| numbers.iter().map(|&x| x as f32).collect::<Vec<f32>>();
+        let plain = Linear {
+            op: without_activation(self.op.clone()),
+            ..self.clone()
+        };
+        run(&plain.model(&float(weight)), plain.input_tensor(&float(input)))
+            .into_iter()
+            .map(f64::from)
+            .collect()
+    }
+
+    /// The most products that one result is a sum of.
+    fn terms(&self) -> f64 {
+        self.weight.iter().product::<usize>() as f64
+    }
+
+    fn elements(&self) -> (usize, usize) {
+        (self.input.iter().product(), self.weight.iter().product())
+    }
+}
+
+fn without_activation(mut op: Op) -> Op {
+    match &mut op {
+        Op::FullyConnected(op) => op.activation = Activation::None,
+        Op::Conv2d(op) => op.activation = Activation::None,
+        Op::DepthwiseConv2d(op) => op.activation = Activation::None,
+        Op::TransposeConv(op) => op.activation = Activation::None,
+        _ => {}
+    }
+    op
+}
+
+fn run(model: &Model, input: Tensor) -> Vec<f32> {
+    let results = Interpreter::new(model).run(model.signatures[0].graph, &[input]);
+    results.expect("a model of one operation runs")[0].to_vec()
+}
+
+/// The model after the passes of a pipeline.
+fn passed(model: &Model, pipeline: &str) -> Model {
+    let mut model = model.clone();
+    let manager = PassManager::parse(pipeline).expect("a pipeline of registered passes");
+    manager.run(&mut model).expect("passes that run");
+    model
+}
+
+/// The model with each `dequantize` of a weight left out: the operation reads the integers, whatever a target says of it.
+fn forced_hybrid(model: &Model) -> Model {
+    let mut model = model.clone();
+    for (_, graph) in model.graphs_mut() {
+        for id in graph.ids() {
+            if let Op::Dequantize(_) = graph.op(id) {
+                let integers = graph.operand(id, 0).expect("its operand");
+                let uses = graph.uses(Value { op: id, port: 0 });
+                graph.replace_uses(&uses, integers);
+            }
+        }
+    }
+    model.sweep();
+    model
+}
+
+/// The reals that the model's weight stands for in double precision: as it is, where nothing quantizes it.
+fn represented(model: &Model, weight: &[f32]) -> Vec<f64> {
+    let graph = model.graph(model.signatures[0].graph);
+    let quantize = graph.ids().into_iter().find(|&id| matches!(graph.op(id), Op::Quantize(_)));
+    let Some(quantize) = quantize else {
+        return weight.iter().copied().map(f64::from).collect();
+    };
+    let ty = graph.ty(Value { op: quantize, port: 0 });
+    let constant = graph
+        .constant(graph.operand(quantize, 0).expect("its operand"))
+        .expect("a constant");
+    let stored = planish_core::quantize::quantize(constant, ty).expect("f32 to i8").to_vec::<i8>();
+    let quant = ty.quant.as_ref().expect("a quantization");
+    let dims = constant.dims();
+    let (count, inner) = quant
+        .axis()
+        .map_or((1, 1), |axis| (dims[axis], dims[axis + 1..].iter().product::<usize>()));
+    let scale = |index: usize| f64::from(quant.scales()[index / inner % count]);
+    stored.into_iter().enumerate().map(|(i, q)| scale(i) * f64::from(q)).collect()
+}
+
+/// How far what a row's integers stand for may be from the row.
+fn activation_error(row: &[f32]) -> f64 {
+    let error = |scale: f32| hybrid::activation_error(f64::from(scale));
+    let known = error(hybrid::row_scale_qd8(row).scale).max(error(hybrid::row_scale_asymmetric(row).scale));
+    // Steps of narrower rows are too small for single precision.
+    let range = row.iter().fold(0.0f64, |most, x| most.max(f64::from(x.abs())));
+    known + if range < 1e-35 { 2.0 * range } else { 0.0 }
+}
+
+/// The two terms of (3) and the float term, for each result.
+struct Bounds {
+    weight: Vec<f64>,
+    activation: Vec<f64>,
+    float: Vec<f64>,
+}
+
+impl Bounds {
+    fn of(linear: &Linear, input: &[f32], weight: &[f32], represented: &[f64]) -> Bounds {
+        let magnitudes: Vec<f64> = if linear.looks_up() {
+            input.iter().copied().map(f64::from).collect()
+        } else {
+            input.iter().map(|x| f64::from(x.abs())).collect()
+        };
+        let residuals: Vec<f64> = weight.iter().zip(represented).map(|(w, r)| (f64::from(*w) - r).abs()).collect();
+        let stored: Vec<f64> = represented.iter().map(|r| r.abs()).collect();
+        let weights: Vec<f64> = weight.iter().map(|w| f64::from(w.abs())).collect();
+        let absolute = linear.apply(&magnitudes, &weights);
+        let (activation, moved) = if linear.looks_up() {
+            (vec![0.0; absolute.len()], linear.apply(&magnitudes, &stored))
+        } else {
+            let errors: Vec<f64> = input
+                .chunks(linear.unit.max(1))
+                .flat_map(|row| vec![activation_error(row); row.len()])
+                .collect();
+            let wider: Vec<f64> = magnitudes.iter().zip(&errors).map(|(x, e)| x + e).collect();
+            (linear.apply(&errors, &stored), linear.apply(&wider, &stored))
+        };
+        let rounding = (linear.terms() + 8.0) * EPSILON;
+        let float = absolute
+            .iter()
+            .zip(&moved)
+            .map(|(y, m)| rounding * (y + m) + linear.terms() * f64::from(f32::MIN_POSITIVE))
+            .collect();
+        // The terms are computed in single precision themselves.
+        let outward = |terms: Vec<f64>| terms.into_iter().map(|t| t * (1.0 + 2.0 * rounding)).collect();
+        Bounds {
+            weight: outward(linear.apply(&magnitudes, &residuals)),
+            activation: outward(activation),
+            float,
+        }
+    }
+}
+
+const WEIGHT_ONLY: &str = "post_training_quantize {min_elements = 0}";
+
+/// Every way to a quantized model: its name, the model, and whether it may quantize activations.
+fn quantized(model: &Model, granularity: &str) -> Vec<(String, Model, bool)> {
+    let weight_only = format!("post_training_quantize {{granularity = {granularity}, min_elements = 0}}");
+    let mut all = vec![(weight_only.clone(), passed(model, &weight_only), false)];
+    all.push(("every hybrid kernel".into(), forced_hybrid(&all[0].1), true));
+    for target in ["litert", "litert_builtin", "planish"] {
+        let select = format!("{weight_only}, select_hybrid_kernels {{target = {target}}}");
+        let whole = format!("{select}, fall_back_to_float {{target = {target}}}");
+        all.push((select.clone(), passed(model, &select), true));
+        all.push((whole.clone(), passed(model, &whole), true));
+    }
+    all
+}
+
+fn fully_connected(rows: usize, depth: usize, outputs: usize, activation: Activation) -> Linear {
+    Linear {
+        op: FullyConnected {
+            activation,
+            keep_num_dims: true,
+            asymmetric_quantize_inputs: false,
+            weights_format: WeightsFormat::Plain,
+        }
+        .into(),
+        input: vec![rows, depth],
+        weight: vec![outputs, depth],
+        output: None,
+        unit: depth,
+    }
+}
+
+fn batch_matmul(rows: usize, depth: usize, outputs: usize, adj_y: bool) -> Linear {
+    Linear {
+        op: BatchMatmul {
+            adj_x: false,
+            adj_y,
+            asymmetric_quantize_inputs: false,
+        }
+        .into(),
+        input: vec![rows, depth],
+        weight: if adj_y { vec![outputs, depth] } else { vec![depth, outputs] },
+        output: None,
+        unit: depth,
+    }
+}
+
+/// A convolution of images of 5 by 4, with weights for the channels of one of `groups`.
+fn conv_2d(images: usize, groups: usize, outputs: usize, kernel: usize, padding: Padding, activation: Activation) -> Linear {
+    let channels = 2 * groups;
+    Linear {
+        op: Conv2d {
+            padding,
+            stride: [1, 2],
+            dilation: [1, 1],
+            activation,
+        }
+        .into(),
+        input: vec![images, 5, 4, channels],
+        weight: vec![outputs * groups, kernel, kernel, channels / groups],
+        output: None,
+        unit: 20 * channels,
+    }
+}
+
+fn depthwise_conv_2d(images: usize, channels: usize, multiplier: usize, padding: Padding, activation: Activation) -> Linear {
+    Linear {
+        op: DepthwiseConv2d {
+            padding,
+            stride: [1, 1],
+            dilation: [1, 1],
+            depth_multiplier: multiplier as u32,
+            activation,
+        }
+        .into(),
+        input: vec![images, 4, 5, channels],
+        weight: vec![1, 3, 3, channels * multiplier],
+        output: None,
+        unit: 20 * channels,
+    }
+}
+
+fn transpose_conv(images: usize, channels: usize, outputs: usize) -> Linear {
+    Linear {
+        op: TransposeConv {
+            padding: Padding::Same,
+            stride: [2, 2],
+            activation: Activation::None,
+        }
+        .into(),
+        input: vec![images, 3, 2, channels],
+        weight: vec![outputs, 3, 3, channels],
+        output: Some([images as i32, 6, 4, outputs as i32]),
+        unit: 6 * channels,
+    }
+}
+
+fn gather(rows: usize, width: usize) -> Linear {
+    Linear {
+        op: Gather { axis: 0, batch_dims: 0 }.into(),
+        input: vec![3],
+        weight: vec![rows, width],
+        output: None,
+        unit: 0,
+    }
+}
+
+fn embedding_lookup(rows: usize, width: usize) -> Linear {
+    Linear {
+        op: EmbeddingLookup {}.into(),
+        ..gather(rows, width)
+    }
+}
+
+fn linear() -> impl Strategy<Value = Linear> {
+    let activation = || prop_oneof![Just(Activation::None), Just(Activation::Relu), Just(Activation::Relu6)];
+    let padding = || prop_oneof![Just(Padding::Same), Just(Padding::Valid)];
+    prop_oneof![
+        (0..4usize, 1..80usize, 1..9usize, activation()).prop_map(|(rows, depth, outputs, a)| fully_connected(rows, depth, outputs, a)),
+        (0..4usize, 1..80usize, 1..9usize, any::<bool>()).prop_map(|(rows, depth, outputs, adj)| batch_matmul(rows, depth, outputs, adj)),
+        (0..3usize, 1..3usize, 1..5usize, 1..4usize, padding(), activation())
+            .prop_map(|(images, groups, outputs, kernel, p, a)| conv_2d(images, groups, outputs, kernel, p, a)),
+        (0..3usize, 1..4usize, 1..3usize, padding(), activation()).prop_map(|(images, c, m, p, a)| depthwise_conv_2d(images, c, m, p, a)),
+        (1..3usize, 1..4usize, 1..4usize).prop_map(|(images, channels, outputs)| transpose_conv(images, channels, outputs)),
+        (4..20usize, 1..9usize).prop_map(|(rows, width)| gather(rows, width)),
+        (4..20usize, 1..9usize).prop_map(|(rows, width)| embedding_lookup(rows, width)),
+    ]
+}
+
+/// Numbers of one kind: ordinary ones, or such as quantization may stumble over.
+fn numbers(count: usize) -> BoxedStrategy<Vec<f32>> {
+    let many = move |one: BoxedStrategy<f32>| prop::collection::vec(one, count);
+    prop_oneof![
+        4 => (many((-1.0f32..1.0).boxed()), -20i32..20).prop_map(scaled),
+        1 => (many((0.9f32..1.0).boxed()), -20i32..20).prop_map(scaled),
+        1 => (-1e3f32..1e3).prop_map(move |x| vec![x; count]),
+        1 => Just(vec![0.0; count]),
+        1 => many((0u32..0x0080_0000).prop_map(f32::from_bits).boxed()),
+        1 => many((-1.0f32..1.0, -20i32..20).prop_map(|(x, power)| x * 2f32.powi(power)).boxed()),
+        1 => (many((-1e-4f32..1e-4).boxed()), any::<prop::sample::Index>(), -1e6f32..1e6).prop_map(|(mut numbers, at, outlier)| {
+            if !numbers.is_empty() {
+                let at = at.index(numbers.len());
+                numbers[at] = outlier;
+            }
+            numbers
+        }),
+    ]
+    .boxed()
+}
+
+fn scaled((numbers, power): (Vec<f32>, i32)) -> Vec<f32> {
+    numbers.into_iter().map(|x| x * 2f32.powi(power)).collect()
+}
+
+/// An operation, its input and its weight.
+fn case() -> impl Strategy<Value = (Linear, Vec<f32>, Vec<f32>)> {
+    linear().prop_flat_map(|linear| {
+        let (inputs, weights) = linear.elements();
+        let input = if linear.looks_up() {
+            prop::collection::vec((0..linear.weight[0]).prop_map(|row| row as f32), inputs).boxed()
+        } else {
+            numbers(inputs)
+        };
+        (Just(linear), input, numbers(weights))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_quantized_weight_is_within_half_a_step((linear, _, weight) in case(), granularity in prop_oneof![Just("per_channel"), Just("per_tensor")]) {
+        let model = passed(&linear.model(&weight), &format!("post_training_quantize {{granularity = {granularity}, min_elements = 0}}"));
+        let graph = model.graph(model.signatures[0].graph);
+        let Some(id) = graph.ids().into_iter().find(|&id| matches!(graph.op(id), Op::Dequantize(_))) else {
+            return Err(TestCaseError::fail("every weight of finite numbers is quantized"));
+        };
+        let ty = graph.ty(graph.operand(id, 0).expect("its operand"));
+        let constant = Tensor::from_vec(&linear.weight, weight.clone());
+        let back = planish_core::quantize::dequantize(&planish_core::quantize::quantize(&constant, ty).expect("f32 to i8")).expect("i8 to f32").to_vec::<f32>();
+        let quant = ty.quant.as_ref().expect("a quantization");
+        let (count, inner) = quant.axis().map_or((1, 1), |axis| (linear.weight[axis], linear.weight[axis + 1..].iter().product::<usize>()));
+        for (i, (w, r)) in weight.iter().zip(back).enumerate() {
+            let bound = hybrid::weight_error(f64::from(quant.scales()[i / inner % count])) + EPSILON * f64::from(r.abs());
+            prop_assert!((f64::from(*w) - f64::from(r)).abs() <= bound, "{w} as {r}, bound {bound}");
+        }
+    }
+
+    #[test]
+    fn a_quantized_operation_is_within_its_bound((linear, input, weight) in case(), granularity in prop_oneof![Just("per_channel"), Just("per_tensor")]) {
+        let model = linear.model(&weight);
+        let float = run(&model, linear.input_tensor(&input));
+        prop_assume!(float.iter().all(|y| y.is_finite()));
+        for (what, model, hybrid) in quantized(&model, granularity) {
+            let bounds = Bounds::of(&linear, &input, &weight, &represented(&model, &weight));
+            let found = run(&model, linear.input_tensor(&input));
+            for (j, (y, q)) in float.iter().zip(&found).enumerate() {
+                let bound = bounds.weight[j] + if hybrid { bounds.activation[j] } else { 0.0 } + bounds.float[j];
+                let distance = (f64::from(*y) - f64::from(*q)).abs();
+                prop_assert!(distance <= bound, "{what}: {q} for {y}, bound {bound} of {} + {} + {}", bounds.weight[j], bounds.activation[j], bounds.float[j]);
+            }
+        }
+    }
+}
+
+/// One of each operation, with results that depend on enough of the input.
+fn each_operation() -> Vec<Linear> {
+    vec![
+        fully_connected(2, 64, 3, Activation::None),
+        batch_matmul(2, 64, 3, false),
+        batch_matmul(2, 64, 3, true),
+        conv_2d(2, 2, 2, 4, Padding::Valid, Activation::None),
+        depthwise_conv_2d(1, 2, 1, Padding::Valid, Activation::None),
+        transpose_conv(1, 30, 2),
+    ]
+}
+
+/// Numbers in [-1, 1) that look random.
+fn scattered(count: usize) -> Vec<f32> {
+    let spread = |index: usize| (index as u32 + 1).wrapping_mul(2_654_435_761) ^ (index as u32) << 13;
+    (0..count).map(|index| spread(index) as i32 as f32 / 2f32.powi(31)).collect()
+}
+
+/// How result `j` grows with each element of the input.
+fn gradient(linear: &Linear, weight: &[f64], j: usize) -> Vec<f64> {
+    let inputs = linear.elements().0;
+    let unit = |i: usize| (0..inputs).map(|k| f64::from(u8::from(k == i))).collect::<Vec<f64>>();
+    (0..inputs).map(|i| linear.apply(&unit(i), weight)[j]).collect()
+}
+
+fn greatest(terms: &[f64]) -> usize {
+    (0..terms.len())
+        .max_by(|&a, &b| terms[a].total_cmp(&terms[b]))
+        .expect("some results")
+}
+
+/// The adversary's input for the first term: all elements as large as they may be, with the sign of the rounding error.
+#[test]
+fn the_weight_term_is_attained() {
+    for linear in each_operation() {
+        let (inputs, weights) = linear.elements();
+        let weight = scattered(weights);
+        let model = linear.model(&weight);
+        let weight_only = passed(&model, WEIGHT_ONLY);
+        let represented = represented(&weight_only, &weight);
+        let j = greatest(&Bounds::of(&linear, &vec![1.0; inputs], &weight, &represented).weight);
+        let residuals: Vec<f64> = weight.iter().zip(&represented).map(|(w, r)| f64::from(*w) - r).collect();
+        let input: Vec<f32> = gradient(&linear, &residuals, j)
+            .into_iter()
+            .map(|g| if g < 0.0 { -1.0 } else { 1.0 })
+            .collect();
+        let bounds = Bounds::of(&linear, &input, &weight, &represented);
+        let bound = bounds.weight[j] + bounds.float[j];
+        let [float, found] = [&model, &weight_only].map(|m| f64::from(run(m, linear.input_tensor(&input))[j]));
+        assert!(
+            (float - found).abs() >= 0.99 * bound,
+            "{}: {} of {bound}",
+            linear.op.name(),
+            (float - found).abs()
+        );
+    }
+}
+
+/// The adversary's input for the second term: weights without rounding errors, and each activation almost half a step
+/// from the grid, to the side that its weight asks for.
+#[test]
+fn the_activation_term_is_attained() {
+    for linear in each_operation() {
+        let (inputs, weights) = linear.elements();
+        let step = 1.0 / 128.0;
+        // Every channel holds weights of 127 steps, so that a step is a channel's scale.
+        let weight: Vec<f32> = scattered(weights)
+            .into_iter()
+            .map(|x| step * if x.abs() > 0.5 { 127.0 * x.signum() } else { (x * 127.0).round() })
+            .collect();
+        let model = linear.model(&weight);
+        let weight_only = passed(&model, WEIGHT_ONLY);
+        let represented = represented(&weight_only, &weight);
+        assert!(
+            weight.iter().zip(&represented).all(|(w, r)| f64::from(*w) == *r),
+            "weights on the grid"
+        );
+        let j = greatest(&Bounds::of(&linear, &vec![1.0; inputs], &weight, &represented).activation);
+        let gradient = gradient(&linear, &represented, j);
+        let mut input: Vec<f32> = scattered(inputs)
+            .into_iter()
+            .zip(gradient)
+            .map(|(x, g)| step * ((x * 100.0).round() + if g < 0.0 { -0.499 } else { 0.499 }))
+            .collect();
+        // The ends of each unit's range make its step the one above, and its zero point 0.
+        for unit in input.chunks_mut(linear.unit) {
+            (unit[0], unit[1]) = (-128.0 * step, 127.0 * step);
+        }
+        let bounds = Bounds::of(&linear, &input, &weight, &represented);
+        let bound = bounds.weight[j] + bounds.activation[j] + bounds.float[j];
+        let [float, found] = [model, forced_hybrid(&weight_only)].map(|m| f64::from(run(&m, linear.input_tensor(&input))[j]));
+        assert!(
+            (float - found).abs() >= 0.9 * bound,
+            "{}: {} of {bound}",
+            linear.op.name(),
+            (float - found).abs()
+        );
+    }
+}
+
+/// A row of a table is off by no more and no less than what its weights were rounded by.
+#[test]
+fn the_bound_of_a_table_is_the_error() {
+    for linear in [gather(9, 7), embedding_lookup(9, 7)] {
+        let weight = scattered(63);
+        let input = [0.0, 4.0, 8.0];
+        let model = linear.model(&weight);
+        for (what, quantized, _) in quantized(&model, "per_channel") {
+            let bounds = Bounds::of(&linear, &input, &weight, &represented(&quantized, &weight));
+            let [float, found] = [&model, &quantized].map(|m| run(m, linear.input_tensor(&input)));
+            for (j, (y, q)) in float.iter().zip(found).enumerate() {
+                let distance = (f64::from(*y) - f64::from(q)).abs();
+                assert!(
+                    (distance - bounds.weight[j]).abs() <= bounds.float[j],
+                    "{what}: {distance}, not {}",
+                    bounds.weight[j]
+                );
+            }
+        }
+    }
+}
+
+/// Which kernels these bounds have been about: a target that stopped choosing hybrid ones would make them hold trivially.
+#[test]
+fn targets_choose_hybrid_kernels() {
+    for linear in each_operation() {
+        let model = linear.model(&scattered(linear.elements().1));
+        let hybrid: Vec<&str> = ["litert", "litert_builtin", "planish"]
+            .into_iter()
+            .filter(|target| {
+                let model = passed(&model, &format!("{WEIGHT_ONLY}, select_hybrid_kernels {{target = {target}}}"));
+                let graph = model.graph(model.signatures[0].graph);
+                graph.ids().into_iter().all(|id| !matches!(graph.op(id), Op::Dequantize(_)))
+            })
+            .collect();
+        let expected: &[&str] = match linear.op {
+            Op::DepthwiseConv2d(_) => &[],
+            Op::TransposeConv(_) => &["litert"],
+            _ => &["litert", "litert_builtin", "planish"],
+        };
+        assert_eq!(hybrid, expected, "{}", linear.op.name());
+    }
+}
