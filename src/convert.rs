@@ -73,7 +73,7 @@ impl ConvertOptions {
             manager = manager.add_all(PassManager::parse(&self.passes)?);
         }
         if !self.raw {
-            manager = manager.add_all(pipelines::for_target(self.target));
+            manager = manager.add_all(pipelines::for_target(self.target, self.quantize.as_ref()));
         }
         if let Some(options) = &self.quantize {
             manager = manager.add_all(pipelines::quantize(options.clone(), self.target));

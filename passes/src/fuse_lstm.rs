@@ -5,30 +5,56 @@
 //! The state operands are written before every call, so that the operation starts as the loop does and takes any batch;
 //! each layer has its own, as the operation writes into them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use planish_core::attr::Activation;
-use planish_core::op::{Reshape, Slice, StridedSlice, Tile, UnidirectionalSequenceLstm, ZerosLike};
+use planish_core::op::{StridedSlice, Tile, UnidirectionalSequenceLstm, ZerosLike};
 use planish_core::{Changed, Context, Error, Graph, Meaning, Model, Op, OpId, Pass, PassEntry, Skip, Tensor, Value, ValueRef};
+use serde::{Deserialize, Serialize};
 
+use crate::cells::{LstmCells, small_lstm_cells};
 use crate::loops::{Loop, loops};
 use crate::matching::{activation, either_order, integer, integers, is_f32};
 use crate::simplify_loops::is_zero;
+
+/// What configures [`FuseLstm`].
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FuseLstmOptions {
+    /// Layers of more inputs and units together stay loops.
+    pub max_fan_in: usize,
+    /// Layers of another batch than one stay loops.
+    pub single_batch: bool,
+    /// Layers with a gate of fewer weights stay loops, where the loop's products have enough to be quantized.
+    pub min_gate_elements: usize,
+}
+
+impl Default for FuseLstmOptions {
+    fn default() -> FuseLstmOptions {
+        FuseLstmOptions {
+            max_fan_in: usize::MAX,
+            single_batch: false,
+            min_gate_elements: 0,
+        }
+    }
+}
 
 /// See the module's description.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FuseLstm;
 
 impl Pass for FuseLstm {
-    type Options = planish_core::NoOptions;
+    type Options = FuseLstmOptions;
     const NAME: &'static str = "fuse_lstm";
     const SUMMARY: &'static str = "make one operator of the loop that an LSTM layer is";
     const MEANING: Meaning = Meaning::Ulps;
 
-    fn run(&self, model: &mut Model, _: &planish_core::NoOptions, cx: &mut Context<'_>) -> Result<Changed, Error> {
+    fn run(&self, model: &mut Model, options: &FuseLstmOptions, cx: &mut Context<'_>) -> Result<Changed, Error> {
         let mut changed = 0;
+        let small = small_lstm_cells(model, options.min_gate_elements);
         for found in loops(model) {
-            match layer(model, found) {
+            match layer(model, found).and_then(|layer| layer.chosen(model.graph(found.outer), options, &small)) {
                 Ok(layer) => {
                     if !cx.allow_change() {
                         break;
@@ -61,6 +87,8 @@ impl Gates {
 
 /// A layer to fuse: values of the outer graph, and weights with a row for each unit of each gate.
 struct Layer {
+    /// The product of the input for all steps.
+    projection: OpId,
     sequence: Value,
     gates: Gates,
     weights: Weight,
@@ -73,6 +101,60 @@ struct Layer {
     all: Option<Value>,
     /// The loop's result that has the output of the last step.
     last: Value,
+}
+
+impl Layer {
+    /// The layer, where the options want it fused.
+    fn chosen(self, outer: &Graph, options: &FuseLstmOptions, small: &LstmCells) -> Result<Layer, Skip> {
+        let fan_in = self.weights.tensor.dims()[1] + self.units;
+        let batch = outer.ty(self.sequence).shape.dim(1);
+        if fan_in > options.max_fan_in {
+            return Err(Skip::because("as a loop it is faster, at its number of inputs and units"));
+        }
+        if options.single_batch && batch.known() != Some(1) {
+            return Err(Skip::because("as a loop it is faster, for batches other than one"));
+        }
+        let gate = self.units * self.units.min(fan_in - self.units);
+        if gate < options.min_gate_elements && !small.contains_key(&(outer.name().to_owned(), self.projection)) {
+            return Err(Skip::because(
+                "as a loop it can be quantized, while each gate alone has too few weights for that",
+            ));
+        }
+        if batch.known().is_none() && !sized_at_loading(outer, self.sequence) {
+            return Err(Skip::because(
+                "its batch is known to the runtime only while it runs, and a fused state cannot grow then",
+            ));
+        }
+        Ok(self)
+    }
+}
+
+/// Whether a runtime knows the extents of a value before it runs the graph, once it knows those of the graph's inputs.
+///
+/// LiteRT gives a state its memory when it loads the graph, and writes beyond it where the batch turns out larger later.
+fn sized_at_loading(graph: &Graph, value: Value) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut todo = vec![value];
+    while let Some(value) = todo.pop() {
+        if value.op == graph.parameters_op() || !seen.insert(value.op) {
+            continue;
+        }
+        let op = graph.at(value.op);
+        let constant_from = |first: usize| op.operands().into_iter().skip(first).flatten().all(|v| graph.constant(v).is_some());
+        let sized = match op.op() {
+            Op::Const(_) => true,
+            Op::Transpose(_) | Op::Reshape(_) | Op::StridedSlice(_) | Op::ReverseV2(_) | Op::Pad(_) => constant_from(1),
+            Op::UnidirectionalSequenceLstm(_) | Op::FullyConnected(_) | Op::Conv2d(_) | Op::EmbeddingLookup(_) => true,
+            Op::Add(_) | Op::Sub(_) | Op::Mul(_) | Op::Div(_) | Op::Concatenation(_) => true,
+            Op::Relu(_) | Op::Tanh(_) | Op::Logistic(_) | Op::Cast(_) | Op::Gather(_) => true,
+            _ => false,
+        };
+        if !sized {
+            return false;
+        }
+        todo.extend(op.operands().into_iter().flatten());
+    }
+    true
 }
 
 struct Weight {
@@ -232,6 +314,7 @@ fn layer(model: &Model, found: Loop) -> Result<Layer, Skip> {
     }
     let (initial_output, initial_cell, last) = (initial[output], initial[cell], results[output]);
     Ok(Layer {
+        projection: projection.id(),
         sequence: sequence.id(),
         gates,
         weights,
@@ -341,14 +424,15 @@ fn fuse(graph: &mut Graph, op: OpId, layer: Layer) {
     let recurrent = add_parts(graph, &layer.recurrent);
     let bias = layer.bias.unwrap_or_else(|| Tensor::splat(&Tensor::scalar(0.0f32), &[4 * units]));
     let biases = add_parts(graph, &Weight { tensor: bias, name: None });
-    let output_state = state(graph, layer.initial_output, layer.sequence, units);
-    let cell_state = state(graph, layer.initial_cell, layer.sequence, units);
+    let mut zeros = None;
+    let states = [layer.initial_output, layer.initial_cell].map(|initial| Some(state(graph, initial, layer.sequence, units, &mut zeros)));
 
     let mut operands = vec![Some(layer.sequence)];
     operands.extend(weights.into_iter().chain(recurrent));
     operands.extend([None; 3]);
     operands.extend(biases);
-    operands.extend([None, None, Some(output_state), Some(cell_state)]);
+    operands.extend([None, None]);
+    operands.extend(states);
     let fused = UnidirectionalSequenceLstm {
         activation: Activation::Tanh,
         cell_clip: 0.0,
@@ -379,18 +463,29 @@ fn fuse(graph: &mut Graph, op: OpId, layer: Layer) {
 }
 
 /// A state operand that is written anew at every call: by an operation of its own, and never a constant.
-fn state(graph: &mut Graph, initial: Value, sequence: Value, units: usize) -> Value {
+///
+/// Each of these operations tells a runtime its result's extents as it loads the graph; of an input with an unknown
+/// extent, `slice` does not.
+fn state(graph: &mut Graph, initial: Value, sequence: Value, units: usize, zeros: &mut Option<Value>) -> Value {
     if !is_zero(graph, initial, 8) {
         let once = graph.add_ints(&[1, 1]);
         return graph.add(Tile {}, &[initial, once]);
     }
-    let (begin, size) = (graph.add_ints(&[0; 3]), graph.add_ints(&[1, -1, 1]));
-    let first = graph.add(Slice {}, &[sequence, begin, size]);
-    let column = graph.add_ints(&[-1, 1]);
-    let column = graph.add(Reshape {}, &[first, column]);
-    let zeros = graph.add(ZerosLike {}, &[column]);
+    let column = *zeros.get_or_insert_with(|| {
+        let [begin, end, strides] = [[0, 0, 0], [1, 0, 1], [1, 1, 1]].map(|at| graph.add_ints(&at));
+        let first_column = StridedSlice {
+            begin_mask: 0,
+            end_mask: 0b010,
+            ellipsis_mask: 0,
+            new_axis_mask: 0,
+            shrink_axis_mask: 0b001,
+            offset: false,
+        };
+        let column = graph.add(first_column, &[sequence, begin, end, strides]);
+        graph.add(ZerosLike {}, &[column])
+    });
     let multiples = graph.add_ints(&[1, units as i32]);
-    graph.add(Tile {}, &[zeros, multiples])
+    graph.add(Tile {}, &[column, multiples])
 }
 
 planish_core::inventory::submit! { PassEntry::of::<FuseLstm>() }

@@ -62,14 +62,10 @@ pub fn clean_up() -> PassManager {
         .add(ShareOperations)
 }
 
-/// Gives operations the form that a target is fast with; behind [`clean_up`], for float and quantized models.
-pub fn for_target(target: Target) -> PassManager {
-    let manager = PassManager::new();
-    if target.fuses_recurrent_layers() {
-        manager.add(FuseLstm)
-    } else {
-        manager
-    }
+/// Gives operations the form that a target is best with; behind [`clean_up`], and before [`quantize`] with the same options
+/// where the model is going to be quantized.
+pub fn for_target(target: Target, quantized: Option<&QuantizeOptions>) -> PassManager {
+    PassManager::new().add_with(FuseLstm, target.fused_layers(quantized))
 }
 
 /// Int8 weights, hybrid where the target is fast with that, float where it is not worth it.

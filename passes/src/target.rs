@@ -7,6 +7,8 @@ use planish_core::attr::AttrType;
 use planish_core::{DType, OpRef};
 use serde::{Deserialize, Serialize};
 
+use crate::fuse_lstm::FuseLstmOptions;
+use crate::post_training_quantize::QuantizeOptions;
 use crate::weights::Weight;
 
 mod litert;
@@ -53,9 +55,17 @@ impl Target {
         }
     }
 
-    /// Whether a recurrent layer runs faster as one fused operator than as a loop.
-    pub fn fuses_recurrent_layers(self) -> bool {
-        matches!(self, Target::LitertBuiltin)
+    /// Which recurrent layers are better as one fused operator than as loops, in a float model or one that is going to be
+    /// quantized with these options.
+    pub fn fused_layers(self, quantized: Option<&QuantizeOptions>) -> FuseLstmOptions {
+        match self {
+            Target::Litert => litert::fused_layers(quantized),
+            Target::LitertBuiltin => FuseLstmOptions::default(),
+            Target::Planish => FuseLstmOptions {
+                max_fan_in: 0,
+                ..FuseLstmOptions::default()
+            },
+        }
     }
 }
 

@@ -3,7 +3,20 @@
 use planish_core::{Op, OpRef};
 
 use super::{Verdict, float_activations};
+use crate::fuse_lstm::FuseLstmOptions;
+use crate::post_training_quantize::QuantizeOptions;
 use crate::weights::Weight;
+
+/// A step of a loop costs XNNPACK some microseconds whatever its size, so that small layers are faster fused, at batch one:
+/// the builtin kernel takes the rows of a batch one by one. Of a quantized loop, scales for each row of its two weights take
+/// more than a hundredth of the file up to the larger limit, where a fused operator has one for each weight.
+pub(super) fn fused_layers(quantized: Option<&QuantizeOptions>) -> FuseLstmOptions {
+    FuseLstmOptions {
+        max_fan_in: if quantized.is_some() { 1600 } else { 64 },
+        single_batch: true,
+        min_gate_elements: quantized.map_or(0, |options| options.min_elements),
+    }
+}
 
 /// XNNPACK has int8-weight kernels for products with per-row or per-image quantized activations, but not for depthwise
 /// convolution: the builtin kernel it falls back to is slower than XNNPACK's float one, and cuts the graph in pieces.
