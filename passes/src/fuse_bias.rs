@@ -41,6 +41,12 @@ impl Rule for FuseBias {
             _ => return Err(Skip::No),
         };
         let (affine, value, constant) = operands(op, commutes)?;
+        let volume = matches!(value.producer().op(), Op::Conv3d(_) | Op::Conv3dTranspose(_));
+        if volume && matches!(op.op(), Op::Add(_) | Op::Sub(_)) {
+            return Err(Skip::because(
+                "no runtime is faster with the bias of a 3-d convolution, and as a sum of its own it rounds as in the source",
+            ));
+        }
         let Some(numbers) = affine.per_channel(constant, value) else {
             return Err(Skip::because("the constant has not one number for each channel"));
         };

@@ -68,6 +68,9 @@ impl Rule for FuseDilation {
         let before = behind(conv.operand(0).ok_or(Skip::No)?, line)?;
         let spread = before.producer();
         let Op::SpaceToBatchNd(_) = spread.op() else { return Err(Skip::No) };
+        if !read_once(spread.result(0)) {
+            return Err(Skip::because("its interleaved input has other readers, which need it anyway"));
+        }
         let input = spread.operand(0).ok_or(Skip::No)?;
         let (block, back) = (constant(spread.operand(1))?, constant(op.operand(1))?);
         let (paddings, crops) = (constant(spread.operand(2))?, constant(op.operand(2))?);

@@ -23,7 +23,7 @@ use crate::simplify_loops::is_zero;
 #[serde(default, deny_unknown_fields)]
 pub struct FuseLstmOptions {
     /// Layers of more inputs and units together stay loops.
-    pub max_fan_in: usize,
+    pub max_fan_in: u32,
     /// Layers of another batch than one stay loops.
     pub single_batch: bool,
     /// Layers with a gate of fewer weights stay loops, where the loop's products have enough to be quantized.
@@ -33,7 +33,7 @@ pub struct FuseLstmOptions {
 impl Default for FuseLstmOptions {
     fn default() -> FuseLstmOptions {
         FuseLstmOptions {
-            max_fan_in: usize::MAX,
+            max_fan_in: u32::MAX,
             single_batch: false,
             min_gate_elements: 0,
         }
@@ -108,7 +108,7 @@ impl Layer {
     fn chosen(self, outer: &Graph, options: &FuseLstmOptions, small: &LstmCells) -> Result<Layer, Skip> {
         let fan_in = self.weights.tensor.dims()[1] + self.units;
         let batch = outer.ty(self.sequence).shape.dim(1);
-        if fan_in > options.max_fan_in {
+        if fan_in > options.max_fan_in as usize {
             return Err(Skip::because("as a loop it is faster, at its number of inputs and units"));
         }
         if options.single_batch && batch.known() != Some(1) {

@@ -50,6 +50,8 @@ pub fn clean_up() -> PassManager {
         .add(LowerBatchNorm)
         .add(FoldConstants)
         .add(FuseBias)
+        // What is left of divisions has not become part of weights or formulas.
+        .add(DivideByReciprocal)
         .add(AddZeroBias)
         // Last of the fusions: nothing fuses into an operation that has its activation already.
         .add(FuseActivation)
