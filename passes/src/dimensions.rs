@@ -201,6 +201,13 @@ fn follow(graph: &Graph, value: Value, axis: usize, depth: usize) -> Option<(usi
                 _ => None,
             }
         }
+        // What goes along one axis takes that one away.
+        ArgMax | ArgMin => {
+            let along = *operand(1)?.constant()?.to_ints()?.first()?;
+            let from = operand(0)?.ty().shape.rank()?;
+            let along = along.rem_euclid(from as i64) as usize;
+            through(0, if axis < along { axis } else { axis + 1 })
+        }
         TensorListGetItem => through(0, axis + 1),
         DynamicUpdateSlice | TensorListSetItem | ScatterNd => through(0, axis),
         Mean | Sum | ReduceMax | ReduceMin if operand(0)?.ty().shape.rank() == Some(rank) => through(0, axis),

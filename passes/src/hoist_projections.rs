@@ -3,10 +3,13 @@
 //! `fully_connected(gather(x, step), w, b)` inside, with `x` the same in every step, becomes `gather(p, step)` with
 //! `p = fully_connected(x, w, b)` outside. The weight is then read once, not once a step: what makes recurrent layers
 //! fast (Appleyard et al., "Optimizing Performance of Recurrent Neural Networks on GPUs", 2016, section 3.1).
-//! A bias that is added to the sum of this product and another goes out with it.
+//! A bias that is added to the sum of this product and another goes out with it. Where a cell multiplies its input and its
+//! state together, `fully_connected(concatenation(gather(x, step), h), w, b)`, the part of the weight for `x` goes out and the one
+//! for `h` stays.
 
-use planish_core::op::{FullyConnected, Gather};
-use planish_core::{Changed, Context, Error, Graph, Meaning, Model, Op, OpId, Pass, PassEntry, Tensor, Value};
+use planish_core::attr::Activation;
+use planish_core::op::{Add, Concatenation, FullyConnected, Gather};
+use planish_core::{Changed, Context, Error, Graph, Meaning, Model, Op, OpId, OpRef, Pass, PassEntry, Tensor, Value, ValueRef};
 
 use crate::loops::{Loop, loops};
 
@@ -46,6 +49,8 @@ struct Projection {
     bias: Option<Tensor>,
     /// An addition of a constant to a sum that the product is part of, and that constant.
     later_bias: Option<(OpId, Value, Tensor)>,
+    /// What the product multiplies beside that slice, and the weights for it.
+    rest: Option<(Vec<Value>, Tensor)>,
 }
 
 fn find(model: &Model, found: &Loop) -> Option<Projection> {
@@ -56,7 +61,7 @@ fn find(model: &Model, found: &Loop) -> Option<Projection> {
 fn projection(model: &Model, found: &Loop, body: &Graph, id: OpId) -> Option<Projection> {
     let op = body.at(id);
     let Op::FullyConnected(product) = op.op() else { return None };
-    if product.activation != planish_core::attr::Activation::None || op.result(0).uses().is_empty() {
+    if product.activation != Activation::None || op.result(0).uses().is_empty() {
         return None;
     }
     let (input, weights) = (op.operand(0)?, op.operand(1)?.constant()?);
@@ -67,7 +72,7 @@ fn projection(model: &Model, found: &Loop, body: &Graph, id: OpId) -> Option<Pro
     if input.ty().shape.rank() != Some(2) {
         return None;
     }
-    let row = input.producer();
+    let (row, row_weights, rest) = parts(input, weights)?;
     let Op::Gather(Gather { axis: 0, batch_dims: 0 }) = row.op() else {
         return None;
     };
@@ -79,24 +84,67 @@ fn projection(model: &Model, found: &Loop, body: &Graph, id: OpId) -> Option<Pro
     if !found.is_invariant(model, position) {
         return None;
     }
-    let later_bias = if bias.is_none() {
-        later_bias(body, Value { op: id, port: 0 }, weights.dims()[0])
-    } else {
-        None
+    let value = Value { op: id, port: 0 };
+    let later_bias = match (&bias, &rest) {
+        (Some(_), _) => None,
+        (None, None) => later_bias(body, value, weights.dims()[0]),
+        (None, Some(_)) => own_bias(body, value, weights.dims()[0]),
     };
     Some(Projection {
         product: id,
         position,
         step: step.id(),
-        weights: weights.clone(),
+        weights: row_weights,
         bias,
         later_bias,
+        rest,
+    })
+}
+
+/// The operation that makes the slice of the sequence and the weights for it, and the same of what is multiplied with it.
+fn parts<'g>(input: ValueRef<'g>, weights: &Tensor) -> Option<(OpRef<'g>, Tensor, Option<(Vec<Value>, Tensor)>)> {
+    let producer = input.producer();
+    let Op::Concatenation(Concatenation {
+        axis: 1 | -1,
+        activation: Activation::None,
+    }) = producer.op()
+    else {
+        return Some((producer, weights.clone(), None));
+    };
+    let joined: Vec<ValueRef<'g>> = (0..producer.operands().len()).map(|i| producer.operand(i)).collect::<Option<_>>()?;
+    let widths: Vec<usize> = joined.iter().map(|v| v.ty().shape.dims()?.get(1)?.known()).collect::<Option<_>>()?;
+    let all: usize = widths.iter().sum();
+    if joined.len() < 2 || weights.dims().get(1) != Some(&all) {
+        return None;
+    }
+    // At either end the rest of the weights is one part of them as they lie.
+    let last = joined.len() - 1;
+    let at = [0, last]
+        .into_iter()
+        .find(|&i| matches!(joined[i].producer().op(), Op::Gather(_)))?;
+    let (start, rest_start) = if at == 0 { (0, widths[0]) } else { (all - widths[last], 0) };
+    let rest = joined.iter().enumerate().filter(|&(i, _)| i != at).map(|(_, v)| v.id()).collect();
+    let rest_weights = weights.sliced(1, rest_start, all - widths[at])?;
+    Some((
+        joined[at].producer(),
+        weights.sliced(1, start, widths[at])?,
+        Some((rest, rest_weights)),
+    ))
+}
+
+/// The addition of a constant vector to `product`, read only there.
+fn own_bias(body: &Graph, product: Value, units: usize) -> Option<(OpId, Value, Tensor)> {
+    let total = body.value(product).only_user()?;
+    let plain = matches!(total.op(), Op::Add(add) if add.activation == Activation::None);
+    (0..2).filter(|_| plain).find_map(|i| {
+        let tensor = total.operand(i)?.constant()?;
+        (tensor.dims() == [units]).then(|| (total.id(), product, tensor.clone()))
     })
 }
 
 /// The addition of a constant vector to a sum that `product`, read only there, is part of.
 fn later_bias(body: &Graph, product: Value, units: usize) -> Option<(OpId, Value, Tensor)> {
-    let plain_add = |id: OpId| matches!(body.op(id), Op::Add(a) if a.activation == planish_core::attr::Activation::None);
+    let plain_add = |id: OpId| matches!(body.op(id), Op::Add(a) if a.activation == Activation::None);
     let sum = body.value(product).only_user()?;
     if !plain_add(sum.id()) {
         return None;
@@ -110,6 +158,15 @@ fn later_bias(body: &Graph, product: Value, units: usize) -> Option<(OpId, Value
         let tensor = bias.constant()?;
         (tensor.dims() == [units] && rest.id().op == sum.id()).then(|| (total.id(), rest.id(), tensor.clone()))
     })
+}
+
+fn product_of(keep_num_dims: bool) -> FullyConnected {
+    FullyConnected {
+        activation: Activation::None,
+        keep_num_dims,
+        asymmetric_quantize_inputs: false,
+        weights_format: planish_core::attr::WeightsFormat::Plain,
+    }
 }
 
 fn hoist(model: &mut Model, found: Loop, projection: Projection) {
@@ -132,20 +189,32 @@ fn hoist(model: &mut Model, found: Loop, projection: Projection) {
     );
     let outer = model.graph_mut(found.outer);
     let weights = outer.add_const(projection.weights);
-    outer.info_mut(weights).name = names.1;
+    outer.info_mut(weights).name = names.1.clone();
     let bias = bias.map(|bias| outer.add_const(bias));
-    let whole = FullyConnected {
-        activation: planish_core::attr::Activation::None,
-        keep_num_dims: true,
-        asymmetric_quantize_inputs: false,
-        weights_format: planish_core::attr::WeightsFormat::Plain,
-    };
-    let projected = outer.add_with_empty(whole, &[Some(sequence), Some(weights), bias]);
-    outer.info_mut(projected).name = names.0;
+    let projected = outer.add_with_empty(product_of(true), &[Some(sequence), Some(weights), bias]);
+    outer.info_mut(projected).name = names.0.clone();
     let (found, parameter) = found.add_invariant(model, projected);
     let body = model.graph_mut(found.body);
     let row = body.add(Gather { axis: 0, batch_dims: 0 }, &[parameter, projection.step]);
-    body.replace(old, row);
+    let Some((rest, weights)) = projection.rest else {
+        body.replace(old, row);
+        return;
+    };
+    let activation = Activation::None;
+    let rest = match rest[..] {
+        [only] => only,
+        _ => body.add(Concatenation { axis: 1, activation }, &rest),
+    };
+    let weights = body.add_const(weights);
+    body.info_mut(weights).name = names.1;
+    let product = body.add(product_of(false), &[rest, weights]);
+    body.info_mut(product).name = names.0;
+    let sum = Add {
+        activation,
+        pot_scale_int16: true,
+    };
+    let sum = body.add(sum, &[row, product]);
+    body.replace(old, sum);
 }
 
 planish_core::inventory::submit! { PassEntry::of::<HoistProjections>() }

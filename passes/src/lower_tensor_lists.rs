@@ -7,12 +7,14 @@
 use std::collections::BTreeMap;
 
 use planish_core::attr::Activation;
-use planish_core::op::{Concatenation, DynamicUpdateSlice, Gather, Reshape};
-use planish_core::{
-    Changed, Context, DType, Dim, Error, Graph, GraphId, Meaning, Model, Op, OpId, Pass, PassEntry, Shape, Tensor, Type, Value,
-};
+use planish_core::op::{Concatenation, Gather, Reshape};
+use planish_core::{Changed, Context, DType, Error, Graph, GraphId, Meaning, Model, Op, OpId, Pass, PassEntry, Type, Value};
 
-use crate::dimensions::{Extent, filled, parameter_dimension};
+use crate::dimensions::Extent;
+
+mod elements;
+
+use elements::{as_row, element_written, grown, grows, known_element, of_any_length, write_item, zeros, zeros_like_item};
 
 /// See the module's description.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,14 +54,6 @@ enum List {
 struct Lowering<'m> {
     model: &'m mut Model,
     changed: usize,
-}
-
-/// What a loop body or branch tells of the elements that it writes into a list.
-#[derive(Clone, Debug)]
-struct Element {
-    dtype: DType,
-    /// For each dimension its extent, or the parameter and axis that have the same.
-    dims: Vec<Result<usize, (usize, usize)>>,
 }
 
 fn problem(graph: &Graph, op: OpId, reason: impl Into<String>) -> Error {
@@ -106,7 +100,7 @@ impl Lowering<'_> {
                 let list = lists[&operand(0).expect("checked")].clone();
                 lists.insert(value, list);
             }
-            Op::TensorListSetItem(_) => {
+            Op::TensorListSetItem(set) => {
                 let (Some(list), Some(index), Some(item)) = (operand(0), operand(1), operand(2)) else {
                     return Err(needs_list(graph));
                 };
@@ -115,8 +109,13 @@ impl Lowering<'_> {
                     List::Tensor(tensor) => tensor,
                     List::Reserved { size, .. } => zeros_like_item(graph, size, item).ok_or_else(|| needs_list(graph))?,
                 };
-                let written =
-                    write_item(graph, tensor, index, item).ok_or_else(|| problem(graph, op, "the rank of its item is unknown"))?;
+                let unfit = |graph: &Graph| problem(graph, op, "its item has an unknown rank, or is none of the list's elements");
+                let tensor = if set.resize {
+                    grown(graph, tensor, index).ok_or_else(|| unfit(graph))?
+                } else {
+                    tensor
+                };
+                let written = write_item(graph, tensor, index, item).ok_or_else(|| unfit(graph))?;
                 lists.insert(value, List::Tensor(written));
             }
             Op::TensorListPushBack(_) => {
@@ -275,10 +274,19 @@ impl Lowering<'_> {
                 graph.set_operand(op, position, Some(tensor));
             }
         }
+        let repeated = matches!(kind, Op::While(_));
+        let longer: Vec<usize> = tensors
+            .keys()
+            .copied()
+            .filter(|&position| repeated && called.iter().any(|&g| grows(self.model, g, position, 8)))
+            .collect();
         for &inner in &called {
             let mut inner_lists = BTreeMap::new();
             for (&position, &tensor) in &tensors {
-                let ty = self.model.graph(id).ty(tensor).clone();
+                let mut ty = self.model.graph(id).ty(tensor).clone();
+                if longer.contains(&position) {
+                    ty.shape = of_any_length(&ty.shape);
+                }
                 let parameter = self.model.graph(inner).parameters()[position - skipped];
                 self.model.graph_mut(inner).info_mut(parameter).ty = ty;
                 inner_lists.insert(parameter, List::Tensor(parameter));
@@ -324,154 +332,6 @@ fn tensor_of(graph: &mut Graph, lists: &mut BTreeMap<Value, List>, list: Value, 
             Some(tensor)
         }
     }
-}
-
-/// The element shape, where a constant gives it in full.
-fn known_element(graph: &Graph, element_shape: Value, dtype: DType) -> Option<Element> {
-    let tensor = graph.constant(element_shape)?;
-    let ints = (tensor.dims().len() == 1).then(|| tensor.to_ints())??;
-    let dims = ints
-        .into_iter()
-        .map(|n| usize::try_from(n).ok().map(Ok))
-        .collect::<Option<Vec<_>>>()?;
-    Some(Element { dtype, dims })
-}
-
-/// What is written into the list that parameter `position` of a graph is, as the graph's parameters tell.
-fn element_written(model: &Model, id: GraphId, position: usize, depth: usize) -> Option<Element> {
-    let depth = depth.checked_sub(1)?;
-    let graph = model.get_graph(id)?;
-    let mut todo = vec![*graph.parameters().get(position)?];
-    while let Some(list) = todo.pop() {
-        for reader in graph.uses(list) {
-            match graph.op(reader.op) {
-                Op::TensorListSetItem(_) | Op::TensorListPushBack(_) if reader.operand == 0 => {
-                    let item = graph.operand(
-                        reader.op,
-                        if matches!(graph.op(reader.op), Op::TensorListSetItem(_)) {
-                            2
-                        } else {
-                            1
-                        },
-                    )?;
-                    let ty = graph.ty(item);
-                    let dims = ty.shape.dims()?.iter().enumerate().map(|(axis, dim)| match dim {
-                        Dim::Known(n) => Some(Ok(*n)),
-                        Dim::Unknown => parameter_dimension(graph, item, axis).map(Err),
-                    });
-                    if let Some(dims) = dims.collect() {
-                        return Some(Element { dtype: ty.dtype, dims });
-                    }
-                    todo.push(Value { op: reader.op, port: 0 });
-                }
-                Op::Identity(_) => todo.push(Value { op: reader.op, port: 0 }),
-                Op::While(_) | Op::If(_) | Op::Call(_) => {
-                    let skipped = usize::from(matches!(graph.op(reader.op), Op::If(_)));
-                    let inner = graph.op(reader.op).graphs();
-                    let found = inner
-                        .iter()
-                        .find_map(|&g| element_written(model, g, reader.operand - skipped, depth));
-                    if let Some(element) = found {
-                        let outward = |(parameter, axis): (usize, usize)| {
-                            let source = graph.operand(reader.op, parameter + skipped)?;
-                            parameter_dimension(graph, source, axis)
-                        };
-                        let dims = element.dims.iter().map(|d| match *d {
-                            Ok(n) => Some(Ok(n)),
-                            Err(place) => outward(place).map(Err),
-                        });
-                        if let Some(dims) = dims.collect() {
-                            return Some(Element {
-                                dtype: element.dtype,
-                                dims,
-                            });
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-    None
-}
-
-/// `size` elements of zeros.
-fn zeros(
-    graph: &mut Graph,
-    size: Value,
-    element: &Element,
-    mut source: impl FnMut(usize, usize) -> Option<(Value, usize)>,
-) -> Option<Value> {
-    let mut extents = vec![size_extent(graph, size)];
-    for dim in &element.dims {
-        extents.push(match *dim {
-            Ok(n) => Extent::Known(n),
-            Err((parameter, axis)) => {
-                let (value, axis) = source(parameter, axis)?;
-                Extent::Of(value, axis)
-            }
-        });
-    }
-    Some(filled(graph, &zero(element.dtype)?, &extents))
-}
-
-fn zeros_like_item(graph: &mut Graph, size: Value, item: Value) -> Option<Value> {
-    let ty = graph.ty(item).clone();
-    let mut extents = vec![size_extent(graph, size)];
-    for (axis, dim) in ty.shape.dims()?.iter().enumerate() {
-        extents.push(dim.known().map_or(Extent::Of(item, axis), Extent::Known));
-    }
-    Some(filled(graph, &zero(ty.dtype)?, &extents))
-}
-
-fn size_extent(graph: &Graph, size: Value) -> Extent {
-    match graph
-        .constant(size)
-        .and_then(Tensor::to_ints)
-        .and_then(|n| usize::try_from(*n.first()?).ok())
-    {
-        Some(n) => Extent::Known(n),
-        None => Extent::Scalar(size),
-    }
-}
-
-fn zero(dtype: DType) -> Option<Tensor> {
-    Tensor::new(dtype, &[], vec![0u8; dtype.size()?].into()).ok()
-}
-
-/// The item as a tensor of one element.
-fn as_row(graph: &mut Graph, item: Value) -> Option<Value> {
-    let dims = graph.ty(item).shape.dims()?.to_vec();
-    if dims.iter().filter(|d| **d == Dim::Unknown).count() <= 1 {
-        let shape: Vec<i32> = std::iter::once(1)
-            .chain(dims.iter().map(|d| d.known().map_or(-1, |n| n as i32)))
-            .collect();
-        let shape = graph.add_ints(&shape);
-        let row = graph.add(Reshape {}, &[item, shape]);
-        graph.info_mut(row).ty.shape = Shape::new(std::iter::once(Dim::Known(1)).chain(dims));
-        return Some(row);
-    }
-    let axis = graph.add_int(0);
-    Some(graph.add(planish_core::op::ExpandDims {}, &[item, axis]))
-}
-
-fn write_item(graph: &mut Graph, tensor: Value, index: Value, item: Value) -> Option<Value> {
-    let row = as_row(graph, item)?;
-    if graph.ty(tensor).shape.dim(0) == Dim::Known(1) {
-        return Some(row);
-    }
-    let rank = graph.ty(row).shape.rank()?;
-    let one = graph.add_ints(&[1]);
-    let start = graph.add(Reshape {}, &[index, one]);
-    let rest = graph.add_ints(&vec![0; rank - 1]);
-    let start = graph.add(
-        Concatenation {
-            axis: 0,
-            activation: Activation::None,
-        },
-        &[start, rest],
-    );
-    Some(graph.add(DynamicUpdateSlice {}, &[tensor, row, start]))
 }
 
 planish_core::inventory::submit! { PassEntry::of::<LowerTensorLists>() }

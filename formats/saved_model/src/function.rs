@@ -8,6 +8,7 @@ use prost::Message as _;
 use prost::bytes::Bytes;
 
 use crate::Error;
+use crate::control_flow;
 use crate::output_names;
 use crate::proto::{ArgAttrs, ArgDef, Attr, FunctionDef, FunctionHead, FunctionLibrary, NodeDef};
 
@@ -21,6 +22,7 @@ pub(crate) enum Source {
 }
 
 /// A GraphDef or the body of a function.
+#[derive(Clone)]
 pub(crate) struct Body {
     /// The function's name; empty for the graph itself.
     pub(crate) name: String,
@@ -35,6 +37,8 @@ pub(crate) struct Body {
     /// Nodes that run for their effects.
     pub(crate) control_results: Vec<String>,
     args_by_name: BTreeMap<String, usize>,
+    /// How many loops and branches it was cut out of.
+    pub(crate) nesting: usize,
 }
 
 impl Body {
@@ -56,7 +60,39 @@ impl Body {
             implements: None,
             control_results: Vec::new(),
             args_by_name,
+            nesting: 0,
         }
+    }
+
+    /// A part of another body, cut out as a function.
+    pub(crate) fn of_slice(
+        name: String,
+        nodes: Vec<NodeDef>,
+        args: Vec<ArgDef>,
+        results: Vec<(String, String)>,
+        control_results: Vec<String>,
+        nesting: usize,
+    ) -> Self {
+        Self {
+            results,
+            control_results,
+            nesting,
+            ..Self::new(name, nodes, args)
+        }
+    }
+
+    /// The same with other nodes.
+    pub(crate) fn with_nodes(mut self, nodes: Vec<NodeDef>) -> Self {
+        self.by_name = nodes.iter().enumerate().map(|(i, n)| (n.name.clone(), i)).collect();
+        self.nodes = nodes;
+        self
+    }
+
+    /// Adds a node, and returns its number.
+    pub(crate) fn push(&mut self, node: NodeDef) -> usize {
+        self.by_name.insert(node.name.clone(), self.nodes.len());
+        self.nodes.push(node);
+        self.nodes.len() - 1
     }
 
     fn of_function(def: FunctionDef) -> Result<Self, Error> {
@@ -131,6 +167,8 @@ impl Body {
 pub(crate) struct Library {
     encoded: BTreeMap<String, Bytes>,
     decoded: RefCell<BTreeMap<String, Rc<Body>>>,
+    /// Cut out of other bodies, and not asked for yet.
+    made: RefCell<BTreeMap<String, Body>>,
 }
 
 impl Library {
@@ -145,12 +183,18 @@ impl Library {
         Ok(Self {
             encoded,
             decoded: RefCell::default(),
+            made: RefCell::default(),
         })
     }
 
     /// Whether there is a function of this name.
     pub(crate) fn contains(&self, name: &str) -> bool {
-        self.encoded.contains_key(name)
+        self.encoded.contains_key(name) || self.decoded.borrow().contains_key(name) || self.made.borrow().contains_key(name)
+    }
+
+    /// Adds a function that was cut out of another body.
+    pub(crate) fn add(&self, body: Body) {
+        self.made.borrow_mut().insert(body.name.clone(), body);
     }
 
     /// The function of this name.
@@ -158,12 +202,24 @@ impl Library {
         if let Some(body) = self.decoded.borrow().get(name) {
             return Ok(body.clone());
         }
-        let bytes = self
-            .encoded
-            .get(name)
-            .ok_or_else(|| Error::graph(name, "the function is called but not in the library"))?;
-        let def = FunctionDef::decode(bytes.clone()).map_err(|e| Error::graph(name, format!("the function does not parse ({e})")))?;
-        let body = Rc::new(Body::of_function(def)?);
+        let made = self.made.borrow_mut().remove(name);
+        let body = match made {
+            Some(body) => body,
+            None => {
+                let bytes = self.encoded.get(name);
+                let bytes = bytes.ok_or_else(|| Error::graph(name, "the function is called but not in the library"))?;
+                let unparsable = |e| Error::graph(name, format!("the function does not parse ({e})"));
+                Body::of_function(FunctionDef::decode(bytes.clone()).map_err(unparsable)?)?
+            }
+        };
+        if !control_flow::is_in(&body) {
+            let body = Rc::new(body);
+            self.decoded.borrow_mut().insert(name.to_owned(), body.clone());
+            return Ok(body);
+        }
+        // What calls itself has its results' names looked up meanwhile.
+        self.decoded.borrow_mut().insert(name.to_owned(), Rc::new(body.clone()));
+        let body = Rc::new(control_flow::functional(body, self)?);
         self.decoded.borrow_mut().insert(name.to_owned(), body.clone());
         Ok(body)
     }

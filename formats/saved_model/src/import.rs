@@ -5,10 +5,10 @@
 //! inlined and unused results cost nothing. The bodies of loops and branches become graphs of their own, with frames of
 //! their own. The walk keeps its own stack, so deep graphs do not exhaust the thread's.
 
+mod array;
 mod attributes;
 mod batch_norm;
 mod binary;
-mod branch;
 mod composite;
 mod constant;
 mod control;
@@ -47,7 +47,9 @@ use crate::function::{Body, Library};
 use crate::proto::{AssetFileDef, MetaGraph};
 use crate::variables::Variables;
 
+use array::Array;
 use effects::Effects;
+pub(crate) use effects::assigns;
 use frame::Frame;
 use resource::Variable;
 pub(crate) use root::Root;
@@ -62,6 +64,8 @@ enum Bound {
     Variable(usize),
     /// The handle of a hash table.
     Table(usize),
+    /// The handle of an array of tensors.
+    Array(usize),
     /// Nothing that another node could read.
     Nothing,
 }
@@ -80,6 +84,7 @@ pub(crate) struct Importer {
     frames: Vec<Frame>,
     known: Vec<Variable>,
     tables: Vec<Table>,
+    arrays: Vec<Array>,
     /// Transposed and reshaped constants of the graph being built, by their source and form.
     rearranged: BTreeMap<(Value, Vec<usize>), Value>,
     /// Constants and handles that the graph being built already has for variables and tables.
@@ -106,6 +111,7 @@ impl Importer {
             frames: Vec::new(),
             known: Vec::new(),
             tables: Vec::new(),
+            arrays: Vec::new(),
             rearranged: BTreeMap::new(),
             reads: BTreeMap::new(),
             handles: BTreeMap::new(),

@@ -8,6 +8,7 @@
 
 mod bundle;
 mod contents;
+mod control_flow;
 mod dtype;
 mod error;
 mod function;

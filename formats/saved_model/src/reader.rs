@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use crate::Error;
 use crate::bundle::Check;
 use crate::contents::{self, Contents};
+use crate::control_flow::functional;
 use crate::function::{Body, Library};
 use crate::import::{Importer, Root};
 use crate::open::{self, Opened};
@@ -80,7 +81,7 @@ impl Reader {
         let mut meta = opened.meta_graph(opened.choose(self.tags.as_deref())?)?;
         let graph = meta.graph.take().unwrap_or_default();
         let library = Library::new(graph.library)?;
-        let top = Body::of_graph(graph.nodes);
+        let top = functional(Body::of_graph(graph.nodes), &library)?;
         let mut variables = Variables::open(&opened.checkpoint(), &meta)?;
         variables.match_captures(&top);
         let roots = self.roots(&opened, &meta, &variables, &library)?;

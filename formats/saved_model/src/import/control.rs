@@ -82,7 +82,7 @@ impl Importer {
     /// What an inner graph can have of an outer value without being passed it.
     fn portable(&self, bound: &Bound) -> Option<Arg> {
         match bound {
-            Bound::Variable(_) | Bound::Table(_) => Some(Arg::Bound(bound.clone())),
+            Bound::Variable(_) | Bound::Table(_) | Bound::Array(_) => Some(Arg::Bound(bound.clone())),
             Bound::Value(value) => {
                 let tensor = self.graph.constant(*value)?.clone();
                 Some(Arg::Constant(tensor, self.graph.info(*value).name.clone()))
@@ -157,7 +157,7 @@ impl Node<'_> {
             let value = match importer.bound(place)? {
                 Bound::Value(value) => value,
                 Bound::Variable(variable) => importer.read_variable(variable)?,
-                Bound::Table(_) | Bound::Nothing => return Err(Stop::Foreign),
+                Bound::Table(_) | Bound::Array(_) | Bound::Nothing => return Err(Stop::Foreign),
             };
             if let Some(declared) = declared.get(i)
                 && !importer.graph.parameters().contains(&value)
@@ -271,9 +271,45 @@ fn generalize(node: &Node<'_>, parameters: &[Type], results: &[Type], give_up: b
 pub(super) fn if_(node: &mut Node<'_>) -> Imported {
     let branches = [node.function("then_branch")?, node.function("else_branch")?];
     let condition = node.value(0)?;
+    if let Some(known) = node.constant(condition).filter(|t| t.elements() == 1) {
+        let taken = known.bytes().iter().any(|&b| b != 0);
+        return inlined(node, &branches[usize::from(!taken)]);
+    }
     let condition = truth(node, condition)?;
     let inputs: Vec<Bound> = (1..node.input_count()).map(|i| node.bound(i)).collect::<Result<_, _>>()?;
     branch(node, condition, &branches, &inputs)
+}
+
+/// The function's results where the node stands, with the node's inputs from the second on as arguments.
+fn inlined(node: &mut Node<'_>, body: &Rc<Body>) -> Imported {
+    check_arguments(node, body, node.input_count().saturating_sub(1))?;
+    let (frame, index) = (node.frame, node.index);
+    let importer = &mut *node.importer;
+    let prefix = importer.frames[frame].prefix.clone();
+    let entry = Entry::Call {
+        caller: frame,
+        node: index,
+        first: 1,
+    };
+    let inner = importer.enter(body.clone(), entry, prefix, importer.depth_below(frame))?;
+    let mut places = Vec::new();
+    for (_, source) in &body.results {
+        places.push(importer.resolve(inner, source)?);
+    }
+    let results = places.len();
+    if importer.effects.tracked() {
+        for name in &body.control_results {
+            importer.places_of_run(inner, name, &mut places)?;
+        }
+    }
+    importer.want(&places)?;
+    places[..results].iter().map(|&place| Ok(importer.bound(place)?)).collect()
+}
+
+/// What is not joined again is on both sides.
+pub(super) fn switch(node: &mut Node<'_>) -> Imported {
+    let data = node.bound(0)?;
+    Ok(vec![data.clone(), data])
 }
 
 /// A number is true unless it is zero.

@@ -82,7 +82,7 @@ impl Effects {
 }
 
 /// Whether an operation changes the variable that its first input is.
-fn assigns(op: &str) -> bool {
+pub(crate) fn assigns(op: &str) -> bool {
     op.starts_with("Assign")
         || op.starts_with("ResourceScatter")
         || op.starts_with("ResourceApply")

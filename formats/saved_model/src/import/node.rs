@@ -67,11 +67,6 @@ impl<'i> Node<'i> {
         self.inputs.len()
     }
 
-    /// Where the data inputs come from.
-    pub(super) fn inputs(&self) -> &[Place] {
-        &self.inputs
-    }
-
     /// The operation that an input comes from.
     pub(super) fn input_op(&self, input: usize) -> Option<&str> {
         match *self.inputs.get(input)? {
@@ -94,7 +89,7 @@ impl<'i> Node<'i> {
         match self.bound(input)? {
             Bound::Value(value) => Ok(value),
             Bound::Variable(variable) => Ok(self.importer.read_variable(variable)?),
-            Bound::Table(_) | Bound::Nothing => Err(self.error(format!("input {input} is not a value"))),
+            Bound::Table(_) | Bound::Array(_) | Bound::Nothing => Err(self.error(format!("input {input} is not a value"))),
         }
     }
 
@@ -362,7 +357,7 @@ impl<'i> Node<'i> {
                 Bound::Value(value) => operands.push(value),
                 Bound::Variable(variable) => operands.push(self.importer.variable_handle(variable)),
                 Bound::Table(table) => operands.push(self.importer.table_handle(table)),
-                Bound::Nothing => {}
+                Bound::Array(_) | Bound::Nothing => {}
             }
         }
         let def = self.def();

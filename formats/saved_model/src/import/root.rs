@@ -73,7 +73,7 @@ impl Importer {
             let value = match self.bound(output.place)? {
                 Bound::Value(value) => value,
                 Bound::Variable(variable) => self.read_variable(variable)?,
-                Bound::Table(_) | Bound::Nothing => {
+                Bound::Table(_) | Bound::Array(_) | Bound::Nothing => {
                     return Err(Error::unsupported(
                         &output.name,
                         "an output that is not a tensor; choose another signature",

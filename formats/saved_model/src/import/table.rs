@@ -7,7 +7,7 @@ use planish_core::op::{
 
 use super::node::Node;
 use super::{
-    Imported, batch_norm, binary, branch, composite, constant, control, convolution, index, list, matrix, movement, pool, quantization,
+    Imported, array, batch_norm, binary, composite, constant, control, convolution, index, list, matrix, movement, pool, quantization,
     random, reduction, resource, segment, select, tables, unary,
 };
 
@@ -148,7 +148,6 @@ const TABLE: &[(&str, Import)] = &[
     ("MaxPoolV2", pool::max_pool_v2),
     ("Maximum", |n| n.binary(Maximum {})),
     ("Mean", reduction::mean),
-    ("Merge", branch::merge),
     ("Min", reduction::min),
     ("Minimum", |n| n.binary(Minimum {})),
     ("MirrorPad", movement::mirror_pad),
@@ -190,6 +189,8 @@ const TABLE: &[(&str, Import)] = &[
     ("Real", |n| n.unary(Real {})),
     ("RealDiv", binary::divide),
     ("Reciprocal", unary::reciprocal),
+    ("RefIdentity", unary::identity),
+    ("RefSwitch", control::switch),
     ("Relu", unary::relu),
     ("Relu6", unary::relu6),
     ("Reshape", movement::reshape),
@@ -238,9 +239,18 @@ const TABLE: &[(&str, Import)] = &[
     ("StridedSlice", index::strided_slice),
     ("Sub", binary::subtract),
     ("Sum", reduction::sum),
-    ("Switch", branch::switch),
+    ("Switch", control::switch),
     ("Tan", unary::tan),
     ("Tanh", |n| n.unary(Tanh {})),
+    ("TensorArrayCloseV3", movement::nothing),
+    ("TensorArrayConcatV3", array::concat),
+    ("TensorArrayGatherV3", array::gather),
+    ("TensorArrayReadV3", array::read),
+    ("TensorArrayScatterV3", array::scatter),
+    ("TensorArraySizeV3", array::size),
+    ("TensorArraySplitV3", array::split),
+    ("TensorArrayV3", array::handle),
+    ("TensorArrayWriteV3", array::write),
     ("TensorListConcatV2", list::concat),
     ("TensorListElementShape", list::element_shape),
     ("TensorListFromTensor", list::from_tensor),

@@ -141,15 +141,6 @@ impl Importer {
 
     fn cycle(&self, frame: usize, node: usize) -> Error {
         let name = self.public_name(frame, node);
-        if matches!(
-            self.frames[frame].body.nodes[node].op.as_str(),
-            "Merge" | "NextIteration" | "Switch" | "LoopCond"
-        ) {
-            return Error::unsupported(
-                name,
-                "a loop of TensorFlow 1 (Enter and NextIteration); save the model again with control flow v2",
-            );
-        }
         Error::graph(name, "it depends on itself")
     }
 }
