@@ -25,6 +25,8 @@
 mod compare;
 pub mod random_model;
 
+use std::collections::BTreeMap;
+
 use planish_core::{Meaning, Model, PassEntry, PassManager, Tensor, Verify, registry, text, verify};
 use planish_kernels::interpret::{Interpreter, Options};
 use proptest::prelude::*;
@@ -32,20 +34,27 @@ use proptest::test_runner::{Config, TestError, TestRunner};
 
 use random_model::RandomModel;
 
-/// How many random models each pass is run on, where nothing else is said.
-const CASES: u32 = 256;
+/// How many random models [`check_registered_passes`] runs each pass on.
+pub const CASES: u32 = 256;
 
 /// The most steps of one random model.
 const MOST_STEPS: usize = 16;
 
-/// Runs every registered pass on random models.
+/// Runs every registered pass on the same [`CASES`] random models, and says on how many of them each changed something.
 ///
 /// # Panics
 /// Where one does not keep to the meaning that it states, fails, or leaves an invalid model behind.
-pub fn check_registered_passes() {
-    let entries = registry::passes().expect("no two passes have one name");
-    let failures: Vec<String> = entries.iter().filter_map(|entry| check(entry, CASES).err()).collect();
+pub fn check_registered_passes() -> BTreeMap<&'static str, usize> {
+    let mut changed = BTreeMap::new();
+    let mut failures = Vec::new();
+    for entry in registry::passes().expect("no two passes have one name") {
+        match check(entry, CASES) {
+            Ok(models) => drop(changed.insert(entry.name, models)),
+            Err(failure) => failures.push(failure),
+        }
+    }
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+    changed
 }
 
 /// Runs one pass on random models and says on how many of them it changed something.

@@ -25,11 +25,6 @@ struct Linear {
 }
 
 impl Linear {
-    /// The weight's place among the operands.
-    fn weight_at(&self) -> usize {
-        usize::from(!matches!(self.op, Op::Gather(_)))
-    }
-
     /// The model of this one operation.
     fn model(&self, weight: &[f32]) -> Model {
         let mut graph = Graph::new("main");

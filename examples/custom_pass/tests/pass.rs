@@ -22,6 +22,9 @@ fn powers_of_two_are_multiplied_and_others_left_alone() {
 
 #[test]
 fn every_registered_pass_keeps_its_meaning() {
-    let entry = planish::core::registry::find("multiply_by_reciprocal").expect("it is registered");
-    planish::passes::testing::check(entry, 200).expect("it keeps results bit for bit");
+    let changed = planish::passes::testing::check_registered_passes();
+    assert!(
+        changed["multiply_by_reciprocal"] > 0,
+        "random models hold divisions by powers of two: {changed:?}"
+    );
 }
