@@ -8,6 +8,7 @@ use planish_core::report::Decision;
 use planish_core::types::Dim;
 use planish_core::{Choice, Model, PassManager, Report};
 use planish_passes::{QuantizeOptions, Target, pipelines};
+use planish_tflite::WriteOptions;
 
 use crate::saved_model::Reader;
 use crate::{Error, Result};
@@ -34,12 +35,16 @@ pub struct ConvertOptions {
     pub tags: Vec<String>,
     /// The signatures to read; all where empty.
     pub signatures: Vec<String>,
+    /// Where the signature ends: outputs of it, or values by their names; all of its outputs where empty.
+    pub outputs: Vec<String>,
     /// Other shapes for inputs than those that the model declares, by the input's name.
     pub shapes: BTreeMap<String, Vec<Dim>>,
     /// Verifies the model after every pass.
     pub verify: bool,
     /// Stops after this many changes.
     pub stop_after: Option<usize>,
+    /// What may be written beside builtin operators.
+    pub write: WriteOptions,
 }
 
 impl ConvertOptions {
@@ -57,6 +62,19 @@ impl ConvertOptions {
     /// For this runtime.
     pub fn target(mut self, target: Target) -> ConvertOptions {
         self.target = target;
+        self
+    }
+
+    /// Writes operations of TensorFlow that no builtin operator computes as Flex operators, which a runtime with TensorFlow's
+    /// kernels runs.
+    pub fn select_tf_ops(mut self) -> ConvertOptions {
+        self.write.select_tf_ops = true;
+        self
+    }
+
+    /// Writes operations that no builtin operator computes as custom operators, for which the runtime is given kernels.
+    pub fn allow_custom_ops(mut self) -> ConvertOptions {
+        self.write.custom_ops = true;
         self
     }
 
@@ -96,6 +114,8 @@ pub struct Converted {
     pub weight_bytes_before: usize,
     /// The bytes of the constants now.
     pub weight_bytes_after: usize,
+    /// What may be written beside builtin operators.
+    pub write: WriteOptions,
 }
 
 /// Reads a SavedModel's folder or a TFLite file, and makes of it what the options say.
@@ -119,6 +139,7 @@ pub fn convert_observed(input: impl AsRef<Path>, options: &ConvertOptions, obser
     Ok(Converted {
         weight_bytes_before,
         weight_bytes_after: weight_bytes(&model),
+        write: options.write,
         model,
         report,
     })
@@ -142,6 +163,9 @@ pub fn read(input: impl AsRef<Path>, options: &ConvertOptions) -> Result<Model> 
         for name in &options.signatures {
             reader = reader.signature(name);
         }
+        for name in &options.outputs {
+            reader = reader.output(name);
+        }
         for (name, dims) in &options.shapes {
             reader = reader.shape(name, dims);
         }
@@ -150,6 +174,7 @@ pub fn read(input: impl AsRef<Path>, options: &ConvertOptions) -> Result<Model> 
     let choices = [
         (!options.tags.is_empty(), "tags"),
         (!options.signatures.is_empty(), "a signature"),
+        (!options.outputs.is_empty(), "an output"),
         (!options.shapes.is_empty(), "the shape of an input"),
     ];
     if let Some((_, choice)) = choices.into_iter().find(|(chosen, _)| *chosen) {
@@ -165,6 +190,14 @@ pub fn read(input: impl AsRef<Path>, options: &ConvertOptions) -> Result<Model> 
 }
 
 impl Converted {
+    /// Writes the model to a TFLite file, which appears complete or not at all.
+    ///
+    /// # Errors
+    /// Where operations may not be written (all are listed), or the file cannot be.
+    pub fn write_file(&self, path: impl AsRef<Path>) -> Result<(), planish_tflite::Error> {
+        planish_tflite::write_file_with(&self.model, path, &self.write)
+    }
+
     /// Decisions grouped by what was decided, about which kind of operation, and why; the largest groups first.
     pub fn groups(&self) -> Vec<(Choice, &str, &str, usize)> {
         let mut groups: BTreeMap<(Choice, &str, &str), usize> = BTreeMap::new();

@@ -36,9 +36,16 @@ impl Reader {
         self
     }
 
-    /// Reads this signature, or the concrete function of this name; may be called several times.
+    /// Reads this signature, or the concrete function of this name or at this path; may be called several times.
     pub fn signature(mut self, name: impl Into<String>) -> Reader {
         self.inner = self.inner.signature(name);
+        self
+    }
+
+    /// Ends the signature in this output of it, or in the value of this name; may be called several times. Inputs that the
+    /// chosen outputs do not depend on are left out.
+    pub fn output(mut self, name: impl Into<String>) -> Reader {
+        self.inner = self.inner.output(name);
         self
     }
 

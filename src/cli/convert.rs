@@ -23,7 +23,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     model: ModelArguments,
     /// The file to write
-    #[arg(short, long, value_name = "OUT.tflite")]
+    #[arg(short, value_name = "OUT.tflite")]
     output: PathBuf,
     /// Stores weights as 8-bit integers, and computes with them where the target is faster that way
     #[arg(long)]
@@ -54,7 +54,7 @@ pub(super) struct Arguments {
     select_tf_ops: bool,
     /// Writes operations that no builtin operator computes as custom operators
     #[arg(long)]
-    custom_ops: bool,
+    allow_custom_ops: bool,
 }
 
 fn target(name: &str) -> Result<Target, String> {
@@ -72,6 +72,10 @@ impl Arguments {
         options.passes = self.passes.clone();
         options.verify = self.verify;
         options.stop_after = self.stop_after;
+        options.write = WriteOptions {
+            select_tf_ops: self.select_tf_ops,
+            custom_ops: self.allow_custom_ops,
+        };
         options.quantize = self.post_training_quantize.then(|| QuantizeOptions {
             skip: self.skip.clone(),
             ..QuantizeOptions::default()
@@ -115,17 +119,13 @@ fn write(arguments: &Arguments, converted: &Converted) -> Outcome {
         json.push('\n');
         fs::write(path, json).map_err(|e| format!("cannot write the report `{}`: {e}", path.display()))?;
     }
-    let options = WriteOptions {
-        select_tf_ops: arguments.select_tf_ops,
-        custom_ops: arguments.custom_ops,
-    };
-    planish::tflite::write_file_with(&converted.model, &arguments.output, &options).map_err(|error| {
+    converted.write_file(&arguments.output).map_err(|error| {
         if let Some(path) = &arguments.report {
             let _ = fs::remove_file(path);
         }
         let text = with_causes(&error);
         match error {
-            planish::tflite::Error::NoOperator(_) => format!("{text} (options --select-tf-ops and --custom-ops)"),
+            planish::tflite::Error::NoOperator(_) => format!("{text} (options --select-tf-ops and --allow-custom-ops)"),
             _ => text,
         }
     })?;

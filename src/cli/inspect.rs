@@ -34,8 +34,15 @@ pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> Outcome {
         return Ok(());
     }
     if path.is_dir() {
-        write_contents(&Reader::new(path).contents()?, out)?;
+        let contents = Reader::new(path).contents()?;
+        write_contents(&contents, out)?;
         out.flush()?;
+        let callable = contents.meta_graphs.iter().any(|m| !m.signatures.is_empty());
+        if !callable && arguments.model.signatures.is_empty() {
+            writeln!(out, "on disk    {}", size::of(path))?;
+            writeln!(out, "there is no signature; choose a function with --signature")?;
+            return Ok(());
+        }
     }
     let progress = Progress::start("reading");
     let model = planish::convert(path, &options)?.model;
@@ -59,10 +66,11 @@ fn write_contents(contents: &Contents, out: &mut dyn Write) -> Outcome {
         for function in &meta.functions {
             writeln!(
                 out,
-                "  function {} at {} ({})",
+                "  function {} at {} ({}) -> ({})",
                 function.name,
                 function.path,
-                ports(&function.inputs)
+                ports(&function.inputs),
+                ports(&function.outputs)
             )?;
         }
     }

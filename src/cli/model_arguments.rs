@@ -11,12 +11,17 @@ pub(super) struct ModelArguments {
     /// A SavedModel's folder, or a .tflite file
     #[arg(value_name = "MODEL")]
     pub(super) model: PathBuf,
-    /// Reads this signature, or the concrete function of this name; may be given several times [default: every signature]
+    /// Reads this signature, or the concrete function of this name or at this path, as `inspect` lists them; may be given several
+    /// times [default: every signature]
     #[arg(long = "signature", value_name = "NAME")]
     pub(super) signatures: Vec<String>,
     /// Reads the MetaGraph with exactly these tags, separated by commas [default: serve]
     #[arg(long, value_name = "TAGS", value_delimiter = ',')]
     tags: Vec<String>,
+    /// Ends the signature in this output of it, or in the value of this name, and leaves out the inputs that it does not depend on;
+    /// may be given several times [default: every output]
+    #[arg(long = "output", value_name = "NAME")]
+    ends: Vec<String>,
     /// Gives an input another shape, such as `image=1x224x224x3`; `?` is an unknown dimension
     #[arg(long = "shape", value_name = "NAME=DIMS", value_parser = shape)]
     shapes: Vec<(String, Vec<Dim>)>,
@@ -32,6 +37,7 @@ impl ModelArguments {
         options.raw = self.raw;
         options.tags = self.tags.clone();
         options.signatures = self.signatures.clone();
+        options.outputs = self.ends.clone();
         options.shapes = self.shapes.iter().cloned().collect();
         options
     }

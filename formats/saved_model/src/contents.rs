@@ -49,8 +49,8 @@ pub struct FunctionInfo {
     pub path: String,
     /// The inputs, in order.
     pub inputs: Vec<PortInfo>,
-    /// The names of the outputs, in order.
-    pub outputs: Vec<String>,
+    /// The outputs, in order.
+    pub outputs: Vec<PortInfo>,
 }
 
 /// An input or output.
@@ -162,7 +162,13 @@ pub(crate) fn functions(objects: &ObjectGraph, library: &Library) -> Result<Vec<
         if body.results.is_empty() || inputs.iter().any(opaque) {
             continue;
         }
-        let outputs = body.results.iter().map(|(name, _)| name.clone()).collect();
+        let types = objects.output_types(&name);
+        let known = types.len() == body.results.len();
+        let outputs = body.results.iter().enumerate().map(|(i, (name, _))| PortInfo {
+            name: name.clone(),
+            ty: types.get(i).filter(|_| known).cloned().flatten(),
+        });
+        let outputs = outputs.collect();
         found.push(FunctionInfo {
             name,
             path,

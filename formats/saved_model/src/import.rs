@@ -14,6 +14,7 @@ mod constant;
 mod control;
 mod convolution;
 mod effects;
+mod examples;
 mod frame;
 mod index;
 mod list;
@@ -40,6 +41,7 @@ use std::rc::Rc;
 
 use planish_core::graph::{Graph, Value};
 use planish_core::model::Model;
+use planish_core::types::Shape;
 
 use crate::Error;
 use crate::bundle::Check;
@@ -92,6 +94,11 @@ pub(crate) struct Importer {
     handles: BTreeMap<usize, Value>,
     table_handles: BTreeMap<usize, Value>,
     reached_tables: BTreeSet<usize>,
+    /// The names of the inputs of the signature that is imported, and shapes that they are given.
+    inputs: Vec<String>,
+    shapes: BTreeMap<String, Shape>,
+    /// Inputs that examples are parsed into, and those that hold the examples: they are only inputs where something reads them.
+    parsed: BTreeSet<String>,
     effects: Effects,
     /// How many graphs enclose the one being built.
     nesting: usize,
@@ -117,6 +124,9 @@ impl Importer {
             handles: BTreeMap::new(),
             table_handles: BTreeMap::new(),
             reached_tables: BTreeSet::new(),
+            inputs: Vec::new(),
+            shapes: BTreeMap::new(),
+            parsed: BTreeSet::new(),
             effects: Effects::default(),
             nesting: 0,
         }

@@ -4,9 +4,13 @@ use std::collections::BTreeMap;
 
 use prost::Message as _;
 
+use planish_core::types::Type;
+
 use crate::Error;
 use crate::bundle::Bundle;
-use crate::proto::{MetaGraph, SavedKind, SavedObject, SavedObjectGraph, TrackableObjectGraph};
+use crate::contents;
+use crate::dtype;
+use crate::proto::{MetaGraph, SavedKind, SavedObject, SavedObjectGraph, Structure, StructuredValue, TrackableObjectGraph};
 
 /// The string tensor of a checkpoint that holds its own object graph.
 const CHECKPOINT_GRAPH: &str = "_CHECKPOINTABLE_OBJECT_GRAPH";
@@ -84,6 +88,18 @@ impl ObjectGraph {
         self.graph.nodes.get(id)
     }
 
+    /// What a concrete function returns, in the order of its results; `None` for what is no tensor.
+    pub(crate) fn output_types(&self, function: &str) -> Vec<Option<Type>> {
+        let mut types = Vec::new();
+        let signature = self
+            .graph
+            .concrete_functions
+            .get(function)
+            .and_then(|f| f.output_signature.as_ref());
+        flatten(signature, &mut types);
+        types
+    }
+
     /// The objects that a concrete function captures, in the order of its last arguments.
     pub(crate) fn bound_inputs(&self, function: &str) -> Option<Vec<usize>> {
         let function = self.graph.concrete_functions.get(function)?;
@@ -146,5 +162,18 @@ impl ObjectGraph {
             [key] => Some(key),
             _ => None,
         }
+    }
+}
+
+/// Nested structures, in the order in which functions return their tensors.
+fn flatten(value: Option<&StructuredValue>, types: &mut Vec<Option<Type>>) {
+    match value.and_then(|v| v.kind.as_ref()) {
+        Some(Structure::Tensor(spec)) => {
+            types.push(dtype::from_code(spec.dtype).map(|dtype| Type::new(dtype, contents::shape(spec.shape.as_ref()))));
+        }
+        Some(Structure::List(list) | Structure::Tuple(list)) => list.values.iter().for_each(|v| flatten(Some(v), types)),
+        Some(Structure::Dict(dict)) => dict.fields.values().for_each(|v| flatten(Some(v), types)),
+        Some(Structure::NamedTuple(pairs)) => pairs.values.iter().for_each(|pair| flatten(pair.value.as_ref(), types)),
+        None => types.push(None),
     }
 }

@@ -391,6 +391,61 @@ pub(crate) struct CapturedTensor {
 pub(crate) struct SavedConcreteFunction {
     #[prost(int32, repeated, tag = "2")]
     pub(crate) bound_inputs: Vec<i32>,
+    #[prost(message, optional, tag = "4")]
+    pub(crate) output_signature: Option<StructuredValue>,
+}
+
+/// A structure of specifications of tensors, such as what a function returns.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct StructuredValue {
+    #[prost(oneof = "Structure", tags = "33, 51, 52, 53, 54")]
+    pub(crate) kind: Option<Structure>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub(crate) enum Structure {
+    #[prost(message, tag = "33")]
+    Tensor(TensorSpec),
+    #[prost(message, tag = "51")]
+    List(StructuredValues),
+    #[prost(message, tag = "52")]
+    Tuple(StructuredValues),
+    #[prost(message, tag = "53")]
+    Dict(StructuredDict),
+    #[prost(message, tag = "54")]
+    NamedTuple(StructuredPairs),
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct TensorSpec {
+    #[prost(message, optional, tag = "2")]
+    pub(crate) shape: Option<TensorShape>,
+    #[prost(int32, tag = "3")]
+    pub(crate) dtype: i32,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct StructuredValues {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) values: Vec<StructuredValue>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct StructuredDict {
+    #[prost(btree_map = "string, message", tag = "1")]
+    pub(crate) fields: BTreeMap<String, StructuredValue>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct StructuredPairs {
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) values: Vec<StructuredPair>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct StructuredPair {
+    #[prost(message, optional, tag = "2")]
+    pub(crate) value: Option<StructuredValue>,
 }
 
 /// The checkpoint's own object graph, a string tensor in the bundle.

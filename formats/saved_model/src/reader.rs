@@ -16,6 +16,9 @@ use crate::import::{Importer, Root};
 use crate::open::{self, Opened};
 use crate::variables::Variables;
 
+/// So many functions are listed in a message.
+const MAX_LISTED: usize = 20;
+
 /// Reads a SavedModel with choices.
 ///
 /// Without any, it reads the MetaGraph tagged `serve` (or the only one), with all of its signatures.
@@ -24,6 +27,7 @@ pub struct Reader {
     path: PathBuf,
     tags: Option<Vec<String>>,
     signatures: Vec<String>,
+    outputs: Vec<String>,
     shapes: BTreeMap<String, Shape>,
     verify: bool,
 }
@@ -35,6 +39,7 @@ impl Reader {
             path: dir.as_ref().to_owned(),
             tags: None,
             signatures: Vec::new(),
+            outputs: Vec::new(),
             shapes: BTreeMap::new(),
             verify: true,
         }
@@ -46,9 +51,22 @@ impl Reader {
         self
     }
 
-    /// Reads this signature, or the concrete function of this name; may be called several times.
+    /// Reads this signature, or the concrete function of this name or at this path; may be called several times.
     pub fn signature(mut self, name: impl Into<String>) -> Self {
-        self.signatures.push(name.into());
+        let name = name.into();
+        if !self.signatures.contains(&name) {
+            self.signatures.push(name);
+        }
+        self
+    }
+
+    /// Ends the signature in this output of it, or in the value of this name; may be called several times. Inputs that the
+    /// chosen outputs do not depend on are left out.
+    pub fn output(mut self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        if !self.outputs.contains(&name) {
+            self.outputs.push(name);
+        }
         self
     }
 
@@ -87,8 +105,15 @@ impl Reader {
         let roots = self.roots(&opened, &meta, &variables, &library)?;
         let mut importer = Importer::new(top, library, variables, &meta, &opened.dir);
         let mut unknown: Vec<&String> = self.shapes.keys().collect();
+        if let (false, [_, _, ..]) = (self.outputs.is_empty(), &roots[..]) {
+            let names: Vec<&str> = roots.iter().map(Root::name).collect();
+            return Err(Error::Choice(format!(
+                "outputs can be chosen of one signature only; choose one of: {}",
+                names.join(", ")
+            )));
+        }
         for root in &roots {
-            let inputs = importer.import(root, &self.shapes)?;
+            let inputs = importer.import(root, &self.shapes, &self.outputs)?;
             unknown.retain(|name| !inputs.contains(name));
         }
         if let Some(name) = unknown.first() {
@@ -120,14 +145,20 @@ impl Reader {
                 if let Some((name, def)) = public().find(|(n, _)| *n == name) {
                     return Ok(Root::Signature(name.clone(), def.clone()));
                 }
-                if library.contains(name) {
-                    return Ok(Root::Function(name.clone()));
+                if let Some(function) = function_called(name, variables, library)? {
+                    return Ok(Root::Function(name.clone(), function));
                 }
                 let names: Vec<&str> = public().map(|(n, _)| n.as_str()).collect();
+                let functions = contents::functions(&variables.objects, library)?;
                 Err(Error::Choice(format!(
-                    "{} has no signature or function called {name}; its signatures are: {}",
+                    "{} has no signature or function called {name}; its signatures are: {}; its functions: {}",
                     opened.file.display(),
-                    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+                    if names.is_empty() { "none".to_owned() } else { names.join(", ") },
+                    if functions.is_empty() {
+                        "none".to_owned()
+                    } else {
+                        listed(&functions)
+                    }
                 )))
             })
             .collect()
@@ -140,19 +171,41 @@ fn explain_no_signature(opened: &Opened, functions: &[contents::FunctionInfo]) -
         text.push_str(" and no function that could stand for one; save it with signatures");
         return text;
     }
-    text.push_str("; choose one of its functions by name: ");
-    for (i, function) in functions.iter().take(20).enumerate() {
-        if i > 0 {
-            text.push_str(", ");
-        }
-        let inputs: Vec<String> = function
-            .inputs
-            .iter()
-            .map(|p| p.ty.as_ref().map_or_else(|| p.name.clone(), |t| format!("{}: {t}", p.name)))
-            .collect();
-        text.push_str(&format!("{} ({})", function.name, inputs.join(", ")));
-    }
+    text.push_str("; choose one of its functions as signature: ");
+    text.push_str(&listed(functions));
     text
+}
+
+/// Functions with their inputs, for choosing.
+fn listed(functions: &[contents::FunctionInfo]) -> String {
+    let one = |function: &contents::FunctionInfo| {
+        let input = |p: &contents::PortInfo| p.ty.as_ref().map_or_else(|| p.name.clone(), |t| format!("{}: {t}", p.name));
+        let inputs: Vec<String> = function.inputs.iter().map(input).collect();
+        format!("{} ({})", function.name, inputs.join(", "))
+    };
+    let mut shown: Vec<String> = functions.iter().take(MAX_LISTED).map(one).collect();
+    if functions.len() > MAX_LISTED {
+        shown.push(format!("and {} more", functions.len() - MAX_LISTED));
+    }
+    shown.join(", ")
+}
+
+/// The function of this name, or the only one at this path of the saved object.
+fn function_called(name: &str, variables: &Variables, library: &Library) -> Result<Option<String>, Error> {
+    if library.contains(name) {
+        return Ok(Some(name.to_owned()));
+    }
+    let mut there = contents::functions(&variables.objects, library)?;
+    there.retain(|function| function.path == name);
+    match &there[..] {
+        [] => Ok(None),
+        [only] => Ok(Some(only.name.clone())),
+        several => Err(Error::Choice(format!(
+            "there are {} functions at {name}; choose one by its name: {}",
+            several.len(),
+            listed(several)
+        ))),
+    }
 }
 
 /// Compares the bytes of all used variables with their checksums, in parallel.

@@ -1,6 +1,6 @@
 //! Signatures and functions as graphs: parameters, results, and what initializes them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use planish_core::graph::{Graph, Value, ValueInfo};
 use planish_core::model::Signature;
@@ -17,12 +17,24 @@ use super::frame::{Arg, Entry, Place};
 use super::numeric_type::computed;
 use super::{Bound, Importer};
 
+/// So many names like the one that is missing are shown.
+const MAX_SIMILAR: usize = 12;
+
 /// What becomes one signature of the model.
 pub(crate) enum Root {
     /// A public signature.
     Signature(String, SignatureDef),
-    /// A concrete function that no signature calls.
-    Function(String),
+    /// What it was chosen by, and the concrete function.
+    Function(String, String),
+}
+
+impl Root {
+    /// What the signature will be called.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Signature(name, _) | Self::Function(name, _) => name,
+        }
+    }
 }
 
 /// A result: its public name, where it comes from, and its declared element type.
@@ -33,35 +45,45 @@ struct Output {
 }
 
 impl Importer {
-    /// Imports a root as a graph with its signature; returns the names of its inputs.
-    pub(crate) fn import(&mut self, root: &Root, shapes: &BTreeMap<String, Shape>) -> Result<Vec<String>, Error> {
+    /// Imports a root as a graph with its signature, which ends in the outputs of these names, or in all of its own where there are
+    /// none; returns the names of the inputs that can be given shapes.
+    pub(crate) fn import(&mut self, root: &Root, shapes: &BTreeMap<String, Shape>, chosen: &[String]) -> Result<Vec<String>, Error> {
         self.frames.clear();
         self.reset_effects();
         self.reached_tables.clear();
-        let name = match root {
-            Root::Signature(name, _) | Root::Function(name) => name.clone(),
-        };
-        let mut inputs = Vec::new();
-        let graph = self.in_graph(name.clone(), |importer| {
+        self.shapes = shapes.clone();
+        self.inputs.clear();
+        self.parsed.clear();
+        let name = root.name().to_owned();
+        let mut outputs = Vec::new();
+        let mut graph = self.in_graph(name.clone(), |importer| {
             let top = importer.enter(importer.top.clone(), Entry::Top, "".into(), 0)?;
-            let (outputs, effects) = match root {
-                Root::Signature(name, def) => importer.signature_root(top, name, def, shapes, &mut inputs)?,
-                Root::Function(name) => importer.function_root(top, name, shapes, &mut inputs)?,
+            let (all, effects) = match root {
+                Root::Signature(name, def) => importer.signature_root(top, name, def, chosen)?,
+                Root::Function(_, function) => importer.function_root(top, function, chosen)?,
             };
-            importer.finish_root(top, &name, &outputs, &effects)
+            outputs.extend(all.iter().map(|o| o.name.clone()));
+            importer.finish_root(top, &name, &all, &effects)
         })?;
-        let outputs = match root {
-            Root::Signature(_, def) => def.outputs.keys().cloned().collect(),
-            Root::Function(name) => self.library.get(name)?.results.iter().map(|(n, _)| n.clone()).collect(),
-        };
+        let named = self.inputs.clone();
+        let mut inputs = std::mem::take(&mut self.inputs);
+        // What is not asked for is no input of what is left.
+        graph.sweep();
+        let parameters = graph.parameters();
+        let unread: BTreeSet<usize> = (0..inputs.len())
+            .filter(|&i| graph.uses(parameters[i]).is_empty() && (!chosen.is_empty() || self.parsed.contains(&inputs[i])))
+            .collect();
+        graph.remove_parameters(&unread);
+        let mut position = 0..inputs.len();
+        inputs.retain(|_| position.next().is_some_and(|i| !unread.contains(&i)));
         let graph = self.model.add_graph(graph);
         self.model.signatures.push(Signature {
             name,
             graph,
-            inputs: inputs.clone(),
+            inputs,
             outputs,
         });
-        Ok(inputs)
+        Ok(named)
     }
 
     fn finish_root(&mut self, top: usize, name: &str, outputs: &[Output], effects: &[Place]) -> Result<(), Error> {
@@ -114,9 +136,10 @@ impl Importer {
         }
     }
 
-    /// Adds a parameter; what the graph sees of it has the type that it computes with.
-    fn add_input(&mut self, name: &str, ty: Type, shapes: &BTreeMap<String, Shape>) -> Result<Value, Error> {
-        let ty = match shapes.get(name) {
+    /// Adds an input of the signature; what the graph sees of it has the type that it computes with.
+    pub(super) fn add_input(&mut self, name: &str, ty: Type) -> Result<Value, Error> {
+        self.inputs.push(name.to_owned());
+        let ty = match self.shapes.get(name) {
             Some(shape) if ty.shape.rank().is_some_and(|r| shape.rank() != Some(r)) => {
                 return Err(Error::Choice(format!("input {name} is {ty}; the shape {shape} has another rank")));
             }
@@ -137,16 +160,18 @@ impl Importer {
         top: usize,
         name: &str,
         def: &SignatureDef,
-        shapes: &BTreeMap<String, Shape>,
-        inputs: &mut Vec<String>,
+        chosen: &[String],
     ) -> Result<(Vec<Output>, Vec<Place>), Error> {
         for (input, info) in &def.inputs {
-            self.signature_input(top, name, input, info, shapes)?;
-            inputs.push(input.clone());
+            self.signature_input(top, name, input, info)?;
         }
         let body = self.top.clone();
         let mut wanted = Vec::new();
-        for (output, info) in &def.outputs {
+        let all = def
+            .outputs
+            .iter()
+            .filter(|(output, _)| chosen.is_empty() || chosen.contains(output));
+        for (output, info) in all.clone() {
             if info.name.is_empty() {
                 return Err(Error::unsupported(
                     format!("output {output} of signature {name}"),
@@ -160,13 +185,18 @@ impl Importer {
         let run = self.run_with(&body, wanted);
         self.find_effects(top, &run)?;
         let mut outputs = Vec::new();
-        for (output, info) in &def.outputs {
+        for (output, info) in all {
             let place = self.resolve(top, &info.name)?;
             outputs.push(Output {
                 name: output.clone(),
                 place,
                 dtype: dtype::from_code(info.dtype),
             });
+        }
+        if !chosen.is_empty() {
+            let own = def.outputs.iter().map(|(output, info)| (output.as_str(), info.name.as_str()));
+            let outputs = self.chosen_outputs(top, name, chosen, outputs, &own.collect::<Vec<_>>())?;
+            return Ok((outputs, Vec::new()));
         }
         let mut effects = Vec::new();
         if self.effects.tracked() {
@@ -179,14 +209,7 @@ impl Importer {
         Ok((outputs, effects))
     }
 
-    fn signature_input(
-        &mut self,
-        top: usize,
-        signature: &str,
-        input: &str,
-        info: &TensorInfo,
-        shapes: &BTreeMap<String, Shape>,
-    ) -> Result<(), Error> {
+    fn signature_input(&mut self, top: usize, signature: &str, input: &str, info: &TensorInfo) -> Result<(), Error> {
         let place = format!("input {input} of signature {signature}");
         if info.name.is_empty() {
             return Err(Error::unsupported(place, "a sparse or composite tensor; choose another signature"));
@@ -204,7 +227,7 @@ impl Importer {
         if let Some(shape) = ty.shape.meet(&declared) {
             ty.shape = shape;
         }
-        let value = self.add_input(input, ty, shapes)?;
+        let value = self.add_input(input, ty)?;
         let mut outputs = vec![Bound::Nothing; port.min(64) + 1];
         if let Some(state) = &self.frames[top].nodes[node].outputs {
             outputs.splice(..state.len().min(outputs.len()), state.iter().take(port.min(64) + 1).cloned());
@@ -214,13 +237,7 @@ impl Importer {
         Ok(())
     }
 
-    fn function_root(
-        &mut self,
-        top: usize,
-        name: &str,
-        shapes: &BTreeMap<String, Shape>,
-        inputs: &mut Vec<String>,
-    ) -> Result<(Vec<Output>, Vec<Place>), Error> {
+    fn function_root(&mut self, top: usize, name: &str, chosen: &[String]) -> Result<(Vec<Output>, Vec<Place>), Error> {
         let body = self.library.get(name)?;
         let captures = self.variables.objects.bound_inputs(name).unwrap_or_default();
         let arguments = contents::arguments(&body, captures.len());
@@ -236,12 +253,8 @@ impl Importer {
                     format!("the argument {}, which is not a tensor", port.name),
                 ));
             }
-            let mut unique = port.name.clone();
-            while inputs.contains(&unique) {
-                unique.push('_');
-            }
-            let value = self.add_input(&unique, ty, shapes)?;
-            inputs.push(unique);
+            let name = self.unused_input(&port.name);
+            let value = self.add_input(&name, ty)?;
             args.push(Arg::Bound(Bound::Value(value)));
         }
         for object in captures {
@@ -251,13 +264,22 @@ impl Importer {
         let all: Vec<usize> = (0..body.nodes.len()).collect();
         self.find_effects(frame, &all)?;
         let mut outputs = Vec::new();
-        for (output, source) in &body.results {
+        for (output, source) in body
+            .results
+            .iter()
+            .filter(|(output, _)| chosen.is_empty() || chosen.contains(output))
+        {
             let place = self.resolve(frame, source)?;
             outputs.push(Output {
                 name: output.clone(),
                 place,
                 dtype: None,
             });
+        }
+        if !chosen.is_empty() {
+            let own = body.results.iter().map(|(output, source)| (output.as_str(), source.as_str()));
+            let outputs = self.chosen_outputs(frame, name, chosen, outputs, &own.collect::<Vec<_>>())?;
+            return Ok((outputs, Vec::new()));
         }
         let mut effects = Vec::new();
         if self.effects.tracked() {
@@ -266,6 +288,85 @@ impl Importer {
             }
         }
         Ok((outputs, effects))
+    }
+
+    /// The outputs in the chosen order: those that are the signature's own, and values by the names that people know them by.
+    fn chosen_outputs(
+        &mut self,
+        frame: usize,
+        root: &str,
+        chosen: &[String],
+        found: Vec<Output>,
+        own: &[(&str, &str)],
+    ) -> Result<Vec<Output>, Error> {
+        let mut outputs = Vec::new();
+        let mut found: BTreeMap<String, Output> = found.into_iter().map(|o| (o.name.clone(), o)).collect();
+        for name in chosen {
+            if let Some(output) = found.remove(name) {
+                outputs.push(output);
+                continue;
+            }
+            let direct = self.frames[frame].body.clone().source(name, &self.library).is_ok();
+            let place = if direct {
+                self.resolve(frame, name)?
+            } else {
+                self.place_called(frame, root, name, own)?
+            };
+            outputs.push(Output {
+                name: name.clone(),
+                place,
+                dtype: None,
+            });
+        }
+        Ok(outputs)
+    }
+
+    /// The value of this name among those that the signature's own outputs depend on.
+    fn place_called(&mut self, frame: usize, root: &str, name: &str, own: &[(&str, &str)]) -> Result<Place, Error> {
+        let (base, port) = match name.rsplit_once(':').map(|(base, port)| (base, port.parse())) {
+            Some((base, Ok(port))) => (base, port),
+            _ => (name, 0),
+        };
+        let mut todo = Vec::new();
+        for (_, source) in own.iter().filter(|(_, source)| !source.is_empty()) {
+            todo.push(self.resolve(frame, source)?);
+        }
+        let mut seen = BTreeSet::new();
+        let mut similar = BTreeSet::new();
+        while let Some(place) = todo.pop() {
+            let Place::Node { frame, node, .. } = place else { continue };
+            if !seen.insert((frame, node)) {
+                continue;
+            }
+            let public = self.public_name(frame, node);
+            if public == base || self.frames[frame].body.nodes[node].name == base {
+                return Ok(Place::Node { frame, node, port });
+            }
+            if public.contains(base) || public.rsplit('/').next() == base.rsplit('/').next() {
+                similar.insert(public);
+            }
+            todo.extend(self.inputs(frame, node)?.iter().copied());
+        }
+        let own: Vec<&str> = own.iter().map(|(name, _)| *name).collect();
+        let similar: Vec<String> = similar.into_iter().take(MAX_SIMILAR).collect();
+        Err(Error::Choice(format!(
+            "no output or value of {root} is called {name}; its outputs are: {}{}; `planish inspect --text --raw` shows all values",
+            own.join(", "),
+            if similar.is_empty() {
+                String::new()
+            } else {
+                format!("; similar values: {}", similar.join(", "))
+            },
+        )))
+    }
+
+    /// The name, or one like it, for an input that does not have it yet.
+    pub(super) fn unused_input(&self, name: &str) -> String {
+        let mut unused = name.to_owned();
+        while self.inputs.contains(&unused) {
+            unused.push('_');
+        }
+        unused
     }
 
     /// What a function captures: a variable, or a constant of the top graph.

@@ -7,8 +7,8 @@ use planish_core::op::{
 
 use super::node::Node;
 use super::{
-    Imported, array, batch_norm, binary, composite, constant, control, convolution, index, list, matrix, movement, pool, quantization,
-    random, reduction, resource, segment, select, tables, unary,
+    Imported, array, batch_norm, binary, composite, constant, control, convolution, examples, index, list, matrix, movement, pool,
+    quantization, random, reduction, resource, segment, select, tables, unary,
 };
 
 type Import = fn(&mut Node<'_>) -> Imported;
@@ -167,6 +167,9 @@ const TABLE: &[(&str, Import)] = &[
     ("Pack", movement::pack),
     ("Pad", movement::pad),
     ("PadV2", movement::pad_v2),
+    ("ParseExample", examples::parse),
+    ("ParseExampleV2", examples::parse_v2),
+    ("ParseSingleExample", examples::parse_single),
     ("PartitionedCall", composite::call),
     ("Placeholder", constant::placeholder),
     ("PlaceholderV2", constant::placeholder),
