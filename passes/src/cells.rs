@@ -1,56 +1,69 @@
-//! Finds the products of recurrent cells, whose rounding errors add up from step to step.
+//! Finds recurrent cells of four gates: their rounding errors add up from step to step, and their rows are short.
 
-use std::collections::BTreeMap;
+use planish_core::{GraphId, Model, Op, OpId};
 
-use planish_core::{Graph, Model, Op, OpId};
+use crate::loops::{Loop, loops};
 
-use crate::loops::loops;
+/// How many gates the cell of an LSTM has.
+pub(crate) const GATES: usize = 4;
 
-/// The products of LSTM cells whose gates are too small, by graph and operation, with the weights of their smallest gate.
-pub(crate) type LstmCells = BTreeMap<(String, OpId), usize>;
+/// A cell in a loop's body: the `split` into gates of a sum of products.
+pub(crate) struct Cell {
+    /// The loop whose step it is.
+    pub found: Loop,
+    /// The `split`, in the body.
+    pub split: OpId,
+    /// The products: in the body that of the state, outside of the loop that of the input for all steps.
+    pub products: Vec<(GraphId, OpId)>,
+    /// The weights that the smallest gate has in a product.
+    pub least_gate: usize,
+    /// What a unit sums over: inputs and units together.
+    pub fan_in: usize,
+}
 
-/// Finds the products of recurrent cells of four gates with fewer weights than `min_elements` in a gate: inside a loop, `split` into four parts of a sum of products, and
-/// outside it the product over all steps that the loop reads rows of.
-pub(crate) fn small_lstm_cells(model: &Model, min_elements: usize) -> LstmCells {
-    const GATES: usize = 4;
-    let mut small = LstmCells::new();
+/// The cells of a model whose gates are the fourths of a plain sum with a product of the state.
+pub(crate) fn lstm_cells(model: &Model) -> Vec<Cell> {
+    let mut cells = Vec::new();
     for found in loops(model) {
-        let (outer, body) = (model.graph(found.outer), model.graph(found.body));
-        for split in body
-            .ids()
-            .into_iter()
-            .filter(|&id| matches!(body.op(id), Op::Split(s) if s.num as usize == GATES))
-        {
-            let Some(sum) = body.operand(split, 1) else { continue };
-            let mut products = Vec::new();
-            let mut todo = vec![sum];
-            while let Some(value) = todo.pop() {
-                let op = body.at(value.op);
-                match op.op() {
-                    Op::Add(_) => todo.extend(op.operands().into_iter().flatten()),
-                    Op::FullyConnected(_) => products.push((body, value.op)),
-                    Op::Gather(_) => {
-                        let sequence = op.operand(0).filter(|v| v.id().op == body.parameters_op());
-                        let start = sequence.and_then(|v| outer.operand(found.op, v.id().port as usize));
-                        products.extend(
-                            start
-                                .filter(|v| matches!(outer.op(v.op), Op::FullyConnected(_)))
-                                .map(|v| (outer, v.op)),
-                        );
-                    }
-                    _ => {}
-                }
+        let body = model.graph(found.body);
+        let splits = body.ids().into_iter();
+        let splits = splits.filter(|&id| matches!(body.op(id), Op::Split(s) if s.num as usize == GATES));
+        cells.extend(splits.filter_map(|split| cell(model, found, split)));
+    }
+    cells
+}
+
+fn cell(model: &Model, found: Loop, split: OpId) -> Option<Cell> {
+    let (outer, body) = (model.graph(found.outer), model.graph(found.body));
+    let mut products = Vec::new();
+    let mut todo = vec![body.operand(split, 1)?];
+    while let Some(value) = todo.pop() {
+        let op = body.at(value.op);
+        match op.op() {
+            Op::Add(_) => todo.extend(op.operands().into_iter().flatten()),
+            Op::FullyConnected(_) => products.push((found.body, value.op)),
+            Op::Gather(_) => {
+                let sequence = op.operand(0).filter(|v| v.id().op == body.parameters_op());
+                let start = sequence.and_then(|v| outer.operand(found.op, v.id().port as usize));
+                let projection = start.filter(|v| matches!(outer.op(v.op), Op::FullyConnected(_)));
+                products.extend(projection.map(|v| (found.outer, v.op)));
             }
-            // Without a product of the state itself it is no cell.
-            if products.iter().all(|&(graph, _)| std::ptr::eq(graph, outer)) {
-                continue;
-            }
-            let gate = |&(graph, id): &(&Graph, OpId)| Some(graph.constant(graph.operand(id, 1)?)?.elements() / GATES);
-            let least = products.iter().filter_map(gate).min().unwrap_or(usize::MAX);
-            if least < min_elements {
-                small.extend(products.into_iter().map(|(graph, id)| ((graph.name().to_owned(), id), least)));
-            }
+            _ => {}
         }
     }
-    small
+    // Without a product of the state itself it is no cell.
+    products.iter().find(|(graph, _)| *graph == found.body)?;
+    let weights = |&(graph, id): &(GraphId, OpId)| {
+        let graph = model.graph(graph);
+        graph.constant(graph.operand(id, 1)?)
+    };
+    let least_gate = products.iter().filter_map(weights).map(|t| t.elements() / GATES).min()?;
+    let fan_in = products.iter().filter_map(weights).filter_map(|t| t.dims().last()).sum();
+    Some(Cell {
+        found,
+        split,
+        products,
+        least_gate,
+        fan_in,
+    })
 }

@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use planish_core::attr::Activation;
 use planish_core::op::{StridedSlice, Tile, UnidirectionalSequenceLstm, ZerosLike};
-use planish_core::{Changed, Context, Error, Graph, Meaning, Model, Op, OpId, Pass, PassEntry, Skip, Tensor, Value, ValueRef};
+use planish_core::{Changed, Context, Error, Graph, GraphId, Meaning, Model, Op, OpId, Pass, PassEntry, Skip, Tensor, Value, ValueRef};
 use serde::{Deserialize, Serialize};
 
-use crate::cells::{LstmCells, small_lstm_cells};
+use crate::cells::lstm_cells;
 use crate::loops::{Loop, loops};
 use crate::matching::{activation, either_order, integer, integers, is_f32};
 use crate::simplify_loops::is_zero;
@@ -52,9 +52,13 @@ impl Pass for FuseLstm {
 
     fn run(&self, model: &mut Model, options: &FuseLstmOptions, cx: &mut Context<'_>) -> Result<Changed, Error> {
         let mut changed = 0;
-        let small = small_lstm_cells(model, options.min_gate_elements);
+        let cells: BTreeSet<(GraphId, OpId)> = lstm_cells(model).into_iter().flat_map(|cell| cell.products).collect();
         for found in loops(model) {
-            match layer(model, found).and_then(|layer| layer.chosen(model.graph(found.outer), options, &small)) {
+            let chosen = |layer: Layer| {
+                let stays_float = cells.contains(&(found.outer, layer.projection));
+                layer.chosen(model.graph(found.outer), options, stays_float)
+            };
+            match layer(model, found).and_then(chosen) {
                 Ok(layer) => {
                     if !cx.allow_change() {
                         break;
@@ -104,8 +108,8 @@ struct Layer {
 }
 
 impl Layer {
-    /// The layer, where the options want it fused.
-    fn chosen(self, outer: &Graph, options: &FuseLstmOptions, small: &LstmCells) -> Result<Layer, Skip> {
+    /// The layer, where the options want it fused. Gates of few weights may stay float as a loop too.
+    fn chosen(self, outer: &Graph, options: &FuseLstmOptions, stays_float: bool) -> Result<Layer, Skip> {
         let fan_in = self.weights.tensor.dims()[1] + self.units;
         let batch = outer.ty(self.sequence).shape.dim(1);
         if fan_in > options.max_fan_in as usize {
@@ -115,7 +119,7 @@ impl Layer {
             return Err(Skip::because("as a loop it is faster, for batches other than one"));
         }
         let gate = self.units * self.units.min(fan_in - self.units);
-        if gate < options.min_gate_elements && !small.contains_key(&(outer.name().to_owned(), self.projection)) {
+        if gate < options.min_gate_elements && !stays_float {
             return Err(Skip::because(
                 "as a loop it can be quantized, while each gate alone has too few weights for that",
             ));

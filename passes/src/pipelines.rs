@@ -72,7 +72,12 @@ pub fn for_target(target: Target, quantized: Option<&QuantizeOptions>) -> PassMa
 
 /// Int8 weights, hybrid where the target is fast with that, float where it is not worth it.
 pub fn quantize(options: QuantizeOptions, target: Target) -> PassManager {
+    let short_rows = EqualizeOptions {
+        max_fan_in: u32::try_from(options.per_tensor_fan_in.saturating_sub(1)).unwrap_or(u32::MAX),
+        min_gate_elements: u32::try_from(options.min_elements).unwrap_or(u32::MAX),
+    };
     PassManager::new()
+        .add_with(EqualizeGates, short_rows)
         .add_with(PostTrainingQuantize, options)
         .add_with(SelectHybridKernels, HybridOptions { target })
         .add_with(FallBackToFloat, FallBackOptions { target })

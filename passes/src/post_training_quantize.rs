@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 
 use planish_core::op::{Dequantize, Quantize};
 use planish_core::{
-    Changed, Choice, Context, DType, Error, Graph, Meaning, Model, Op, OpId, Pass, PassEntry, Quant, Tensor, Use, Value, ValueInfo,
+    Changed, Choice, Context, DType, Error, Graph, GraphId, Meaning, Model, Op, OpId, Pass, PassEntry, Quant, Tensor, Use, Value, ValueInfo,
 };
 use planish_kernels::hybrid::{Channels, weight_scales};
 use rayon::prelude::*;
 use regex::RegexSet;
 use serde::{Deserialize, Serialize};
 
-use crate::cells::{LstmCells, small_lstm_cells};
+use crate::cells::lstm_cells;
 use crate::weights::{Weight, all_or_none, weights};
 
 /// How many scales a weight has.
@@ -37,6 +37,9 @@ pub struct QuantizeOptions {
     pub granularity: Granularity,
     /// Weights of fewer elements stay float.
     pub min_elements: usize,
+    /// A recurrent cell of fewer inputs and units together has one scale for each of its two weights: one for each of their
+    /// rows would take more than a hundredth of their room.
+    pub per_tensor_fan_in: usize,
     /// Operations whose name, or whose weight's name, matches one of these regular expressions stay float.
     pub skip: Vec<String>,
 }
@@ -46,6 +49,7 @@ impl Default for QuantizeOptions {
         QuantizeOptions {
             granularity: Granularity::PerChannel,
             min_elements: 1024,
+            per_tensor_fan_in: 1500,
             skip: Vec::new(),
         }
     }
@@ -64,9 +68,13 @@ impl Pass for PostTrainingQuantize {
     fn run(&self, model: &mut Model, options: &QuantizeOptions, cx: &mut Context<'_>) -> Result<Changed, Error> {
         let skip = RegexSet::new(&options.skip).map_err(|e| Error::Options(format!("option `skip`: {e}")))?;
         let mut changed = 0;
-        let cells = small_lstm_cells(model, options.min_elements);
-        for (_, graph) in model.graphs_mut() {
-            let plan = plan(graph, &cells, options, &skip, cx);
+        let mut cells = Cells::new();
+        for cell in lstm_cells(model) {
+            cells.extend(cell.products.iter().map(|&product| (product, (cell.least_gate, cell.fan_in))));
+        }
+        for (graph_id, graph) in model.graphs_mut() {
+            let cell = |id: OpId| cells.get(&(graph_id, id)).copied();
+            let plan = plan(graph, &cell, options, &skip, cx);
             let scales: Vec<Result<Quant, String>> = plan
                 .par_iter()
                 .map(|((value, axis), _)| scales(graph.constant(*value).expect("planned for constants"), *axis))
@@ -80,7 +88,16 @@ impl Pass for PostTrainingQuantize {
 /// The weights to quantize: each constant once for each axis that its readers need, with those readers.
 type Plan = BTreeMap<(Value, Option<usize>), Vec<Use>>;
 
-fn plan(graph: &Graph, cells: &LstmCells, options: &QuantizeOptions, skip: &RegexSet, cx: &mut Context<'_>) -> Plan {
+/// The products of recurrent cells, with the weights of the cell's smallest gate and its inputs and units together.
+type Cells = BTreeMap<(GraphId, OpId), (usize, usize)>;
+
+fn plan(
+    graph: &Graph,
+    cell: &dyn Fn(OpId) -> Option<(usize, usize)>,
+    options: &QuantizeOptions,
+    skip: &RegexSet,
+    cx: &mut Context<'_>,
+) -> Plan {
     let mut plan = Plan::new();
     for id in graph.order() {
         let op = graph.at(id);
@@ -93,7 +110,7 @@ fn plan(graph: &Graph, cells: &LstmCells, options: &QuantizeOptions, skip: &Rege
         if wanted.is_empty() {
             continue;
         }
-        let small_gates = cells.get(&(graph.name().to_owned(), id)).map(|elements| {
+        let small_gates = cell(id).filter(|(elements, _)| *elements < options.min_elements).map(|(elements, _)| {
             let least = options.min_elements;
             format!("a gate of its cell has {elements} weights, fewer than {least}, and a cell's state adds rounding errors up from step to step")
         });
@@ -101,9 +118,11 @@ fn plan(graph: &Graph, cells: &LstmCells, options: &QuantizeOptions, skip: &Rege
         match refusal {
             Some(reason) if wanted.len() == 1 || all_or_none(op.op()) => cx.decide(graph, id, Choice::Float, reason),
             _ => {
+                let short_rows = cell(id).is_some_and(|(_, fan_in)| fan_in < options.per_tensor_fan_in);
                 for (weight, value) in wanted {
                     let axis = weight
                         .axis
+                        .filter(|_| !short_rows)
                         .filter(|_| options.granularity == Granularity::PerChannel || per_channel_only(op.op()));
                     plan.entry((value, axis)).or_default().push(Use {
                         op: id,

@@ -8,11 +8,10 @@ use crate::post_training_quantize::QuantizeOptions;
 use crate::weights::Weight;
 
 /// A step of a loop costs XNNPACK some microseconds whatever its size, so that small layers are faster fused, at batch one:
-/// the builtin kernel takes the rows of a batch one by one. Of a quantized loop, scales for each row of its two weights take
-/// more than a hundredth of the file up to the larger limit, where a fused operator has one for each weight.
+/// the builtin kernel takes the rows of a batch one by one.
 pub(super) fn fused_layers(quantized: Option<&QuantizeOptions>) -> FuseLstmOptions {
     FuseLstmOptions {
-        max_fan_in: if quantized.is_some() { 1600 } else { 64 },
+        max_fan_in: 64,
         single_batch: true,
         min_gate_elements: quantized.map_or(0, |options| options.min_elements),
     }
