@@ -8,10 +8,11 @@ use crate::post_training_quantize::QuantizeOptions;
 use crate::weights::Weight;
 
 /// A step of a loop costs XNNPACK some microseconds whatever its size, so that small layers are faster fused, at batch one:
-/// the builtin kernel takes the rows of a batch one by one.
+/// the builtin kernel takes the rows of a batch one by one. Quantized, a loop's operators are a noticeable part of the file up
+/// to some more inputs and units.
 pub(super) fn fused_layers(quantized: Option<&QuantizeOptions>) -> FuseLstmOptions {
     FuseLstmOptions {
-        max_fan_in: 64,
+        max_fan_in: if quantized.is_some() { 128 } else { 64 },
         single_batch: true,
         min_gate_elements: quantized.map_or(0, |options| options.min_elements),
     }

@@ -476,14 +476,15 @@ fn joined_results(node: &Node<'_>, graphs: &[&Graph]) -> Result<Vec<Type>, Stop>
     Ok(joined)
 }
 
-/// Names values without the scope that the graph's own name gives.
+/// Names values without the scope that the graph's own name gives, where anything is left of a name but the name that
+/// TensorFlow gave the operation by its kind: that says no more than the operation does.
 fn name_within(graph: &mut Graph, scope: &str) {
     for id in graph.ids() {
         for value in graph.results_of(id) {
-            let info = graph.info_mut(value);
-            if let Some(short) = info.name.as_deref().and_then(|name| name.strip_prefix(scope)) {
-                info.name = Some(short.into());
-            }
+            let constant = graph.constant(value).is_some();
+            let name = &mut graph.info_mut(value).name;
+            let within = name.as_deref().map(|name| name.strip_prefix(scope).unwrap_or(name));
+            *name = within.filter(|short| constant || short.contains('/')).map(Into::into);
         }
     }
 }
