@@ -9,6 +9,7 @@ use planish_core::op::{BatchMatmul, FullyConnected, Relu, Relu6, ReluN1To1, Resh
 use planish_core::{Graph, Op, OpId, OpRef, PassEntry, Rule, Skip, Tensor, Value, ValueRef, inventory};
 
 use crate::arithmetic::add;
+use crate::extents::{extent_of, same_extent};
 use crate::matching::{is_f32, read_once};
 use crate::reshaping::{permutation, surely_same};
 
@@ -127,7 +128,8 @@ fn unfolded(op: OpRef<'_>) -> Result<Match, Skip> {
         return Err(Skip::No);
     };
     let kept = planish_core::Shape::new(leading.iter().copied().chain([*channels]));
-    if product.keep_num_dims || !is_f32(flat) || dims.len() < 2 || channels.known().is_none() || !surely_same(&kept, to) {
+    let shaped = surely_same(&kept, to) || leading_extents_of(op, input, leading.len()) && to.dim(leading.len()) == *channels;
+    if product.keep_num_dims || !is_f32(flat) || dims.len() < 2 || channels.known().is_none() || !shaped {
         return Err(Skip::No);
     }
     if !read_once(flat) {
@@ -136,6 +138,18 @@ fn unfolded(op: OpRef<'_>) -> Result<Match, Skip> {
     Ok(Match::KeepDims {
         product: flat.producer().id(),
     })
+}
+
+/// Whether a `reshape` to `leading` dimensions and one more takes the former from `input`, whatever they are at run time.
+fn leading_extents_of(reshape: OpRef<'_>, input: ValueRef<'_>, leading: usize) -> bool {
+    let (graph, result) = (reshape.graph(), reshape.result(0));
+    let taken = |axis: usize| {
+        let known = result.ty().shape.dim(axis).known();
+        let source = || extent_of(reshape.operand(1)?, axis);
+        known.is_some() && known == input.ty().shape.dim(axis).known()
+            || source().is_some_and(|source| same_extent(graph, source, (input.id(), axis)))
+    };
+    result.ty().shape.rank() == Some(leading + 1) && (0..leading).all(taken)
 }
 
 impl Rule for CanonicalizeMatmul {

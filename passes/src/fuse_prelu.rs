@@ -2,11 +2,13 @@
 //!
 //! - `relu(x) + c × relu(-x)` has the slope `-c`, `relu(x) - c × relu(-x)` the slope `c`.
 //! - `maximum(x, c × x)` has the slope `c`, where that is at most 1.
+//! - the choice `x > 0 ? x : c × x` has the slope `c`.
 
 use planish_core::attr::Activation;
 use planish_core::op::{LeakyRelu, Prelu};
 use planish_core::{Graph, Op, OpRef, PassEntry, Rule, Skip, Tensor, Value, ValueRef, inventory};
 
+use crate::formula::multiple;
 use crate::matching::{cannot_enlarge, either_order, is_f32, number};
 
 /// Fuses the formulas of leaky rectifiers.
@@ -66,6 +68,25 @@ fn slopes(constant: ValueRef<'_>, input: ValueRef<'_>, sign: f32) -> Option<Slop
     Some(Slopes::Each(Tensor::from_vec(dims, values)))
 }
 
+/// What `x` is multiplied with in `scaled`.
+fn slope(x: ValueRef<'_>, scaled: ValueRef<'_>) -> Option<f64> {
+    let plain = x.id() != scaled.id() && x.constant().is_none();
+    plain.then(|| multiple(scaled, x))?.filter(|c| c.is_finite() && *c != 0.0)
+}
+
+/// The input and the slope of a choice between `x` where it is positive and `c × x` elsewhere.
+fn chosen_by_sign<'g>(op: OpRef<'g>) -> Option<(ValueRef<'g>, f64)> {
+    let (condition, x, scaled) = (op.operand(0)?.producer(), op.operand(1)?, op.operand(2)?);
+    let (left, right) = (condition.operand(0)?, condition.operand(1)?);
+    let (value, zero) = match condition.op() {
+        Op::Greater(_) | Op::GreaterEqual(_) => (left, right),
+        Op::Less(_) | Op::LessEqual(_) => (right, left),
+        _ => return None,
+    };
+    let by_sign = value.id() == x.id() && zero.constant().is_some_and(|t| t.elements() == 1) && number(zero) == Some(0.0);
+    Some((x, slope(x, scaled).filter(|_| by_sign)?))
+}
+
 impl Rule for FusePrelu {
     const NAME: &'static str = "fuse_prelu";
     const SUMMARY: &'static str = "writes the formulas of leaky rectifiers as prelu or leaky_relu";
@@ -81,13 +102,13 @@ impl Rule for FusePrelu {
                 halves(x, y).and_then(|(x, c)| Some((x, slopes(c, x, 1.0)?)))
             }
             Op::Maximum(_) => either_order(op, |x, scaled| {
-                let (same, constant) = product(scaled)?;
-                let slope = number(constant).filter(|&s| s <= 1.0)?;
-                (same.id() == x.id()).then_some((x, Slopes::One(slope as f32)))
+                slope(x, scaled).filter(|&c| c <= 1.0).map(|c| (x, Slopes::One(c as f32)))
             }),
+            Op::Select(_) | Op::SelectV2(_) => chosen_by_sign(op).map(|(x, c)| (x, Slopes::One(c as f32))),
             _ => None,
         };
-        let (input, slopes) = found.filter(|(x, _)| is_f32(*x)).ok_or(Skip::No)?;
+        let fits = |x: ValueRef<'_>| is_f32(x) && x.ty() == op.result(0).ty();
+        let (input, slopes) = found.filter(|&(x, _)| fits(x)).ok_or(Skip::No)?;
         Ok(Match { input: input.id(), slopes })
     }
 

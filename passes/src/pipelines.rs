@@ -35,7 +35,6 @@ pub fn clean_up() -> PassManager {
         .add(LowerErf)
         .add(SimplifyPowers)
         .add(FuseL2Normalization)
-        .add(FuseLeakyRelu)
         .add(FusePrelu)
         .add(FuseReluClamp)
         // Its gate is a relu6, which may have been written as a clamp.

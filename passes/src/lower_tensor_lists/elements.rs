@@ -4,7 +4,8 @@ use planish_core::attr::Activation;
 use planish_core::op::{Add, Concatenation, DynamicUpdateSlice, Maximum, Pad, Reshape, Sub};
 use planish_core::{DType, Dim, Graph, GraphId, Model, Op, Shape, Tensor, Value};
 
-use crate::dimensions::{Extent, dimensions, filled, parameter_dimension};
+use crate::dimensions::{Extent, dimensions, filled};
+use crate::extents::parameter_dimension;
 
 /// What a loop body or branch tells of the elements that it writes into a list.
 #[derive(Clone, Debug)]
