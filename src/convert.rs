@@ -14,9 +14,11 @@ use crate::saved_model::Reader;
 use crate::{Error, Result};
 
 mod decisions;
+mod left_out;
 mod weight_bytes;
 
 pub use decisions::{NO_WEIGHTS, decisions};
+pub use left_out::{LeftOut, convert_for_file};
 pub use weight_bytes::weight_bytes;
 
 /// What to make of a model.
@@ -116,6 +118,8 @@ pub struct Converted {
     pub weight_bytes_after: usize,
     /// What may be written beside builtin operators.
     pub write: WriteOptions,
+    /// The signatures that were left out, if [`convert_for_file()`] was to leave out what it cannot convert.
+    pub left_out: Vec<LeftOut>,
 }
 
 /// Reads a SavedModel's folder or a TFLite file, and makes of it what the options say.
@@ -142,6 +146,7 @@ pub fn convert_observed(input: impl AsRef<Path>, options: &ConvertOptions, obser
         write: options.write,
         model,
         report,
+        left_out: Vec::new(),
     })
 }
 

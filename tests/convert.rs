@@ -337,3 +337,42 @@ mod recorded {
         worst
     }
 }
+
+#[test]
+fn signatures_that_cannot_be_converted_are_left_out_and_named() {
+    let dir = TempDir::new().expect("a temporary folder");
+    let source = r#"
+        saved_model_schema_version: 1
+        meta_graphs {
+            meta_info_def { tags: "serve" }
+            graph_def {
+                node { name: "x" op: "Placeholder" attr { key: "dtype" value { type: DT_FLOAT } } }
+                node { name: "plain" op: "Relu" input: "x" attr { key: "T" value { type: DT_FLOAT } } }
+                node { name: "odd" op: "Mystery" input: "x" attr { key: "T" value { type: DT_FLOAT } } }
+            }
+            signature_def { key: "serving_default" value {
+                inputs { key: "x" value { name: "x:0" dtype: DT_FLOAT tensor_shape { dim { size: 2 } } } }
+                outputs { key: "y" value { name: "odd:0" dtype: DT_FLOAT } } } }
+            signature_def { key: "predict" value {
+                inputs { key: "x" value { name: "x:0" dtype: DT_FLOAT tensor_shape { dim { size: 2 } } } }
+                outputs { key: "y" value { name: "plain:0" dtype: DT_FLOAT } } } }
+        }
+    "#;
+    fs::write(dir.path().join("saved_model.pbtxt"), source).expect("the model can be written");
+    let out = dir.path().join("out.tflite");
+    let (source, out) = (text_of(dir.path()), text_of(&out));
+    let printed = succeed(&["convert", source, "-o", out]);
+    assert!(
+        printed.contains("left out signature serving_default: ") && printed.contains("Mystery"),
+        "{printed}"
+    );
+    let written = planish::tflite::read_file(out).expect("it can be read back");
+    assert_eq!(written.signatures.len(), 1);
+    assert_eq!(written.signatures[0].name, "predict");
+    fs::remove_file(out).expect("it is there");
+    fail(
+        &["convert", source, "-o", out, "--signature", "serving_default"],
+        &["Mystery", "--select-tf-ops"],
+    );
+    assert!(!Path::new(out).exists());
+}

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
-use planish::convert::convert_observed;
+use planish::convert::convert_for_file;
 use planish::core::{Choice, text};
 use planish::passes::{QuantizeOptions, Target};
 use planish::tflite::WriteOptions;
@@ -96,12 +96,13 @@ pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> Outcome {
     let input = &arguments.model.model;
     let progress = Progress::start(format!("reading {}", input.display()));
     let mut printed = Ok(());
-    let converted = convert_observed(input, &options, &mut |run, model| {
+    let converted = convert_for_file(input, &options, &mut |run, model| {
         progress.now(format!("{} done", run.pass));
         if printed.is_ok() && arguments.print_after.as_ref() == Some(&run.pass) {
             printed = out.write_all(text::print(model).as_bytes());
         }
-    })?;
+    })
+    .map_err(|error| explained(&error))?;
     printed?;
     progress.now(format!("writing {}", arguments.output.display()));
     let before = size::of(input);
@@ -123,13 +124,18 @@ fn write(arguments: &Arguments, converted: &Converted) -> Outcome {
         if let Some(path) = &arguments.report {
             let _ = fs::remove_file(path);
         }
-        let text = with_causes(&error);
-        match error {
-            planish::tflite::Error::NoOperator(_) => format!("{text} (options --select-tf-ops and --allow-custom-ops)"),
-            _ => text,
-        }
+        with_causes(&error)
     })?;
     Ok(())
+}
+
+/// An error with the options that help.
+fn explained(error: &planish::Error) -> String {
+    let text = with_causes(error);
+    match error {
+        planish::Error::Tflite(planish::tflite::Error::NoOperator(_)) => format!("{text} (options --select-tf-ops and --allow-custom-ops)"),
+        _ => text,
+    }
 }
 
 fn summarize(arguments: &Arguments, before: Size, converted: &Converted, out: &mut dyn Write) -> Outcome {
@@ -143,6 +149,9 @@ fn summarize(arguments: &Arguments, before: Size, converted: &Converted, out: &m
         write!(out, " ({:.2}x smaller)", weights_before as f64 / weights_after as f64)?;
     }
     writeln!(out)?;
+    for left_out in &converted.left_out {
+        writeln!(out, "  left out signature {}: {}", left_out.signature, left_out.because)?;
+    }
     let report = &converted.report;
     let count = |choice| report.count(choice);
     writeln!(

@@ -15,6 +15,7 @@ mod control;
 mod convolution;
 mod effects;
 mod examples;
+mod foreign_types;
 mod frame;
 mod index;
 mod list;

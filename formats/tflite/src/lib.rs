@@ -27,4 +27,4 @@ mod write;
 
 pub use error::{Error, NoOperator};
 pub use read::{read, read_file};
-pub use write::{ASSOCIATED_FILES, WriteOptions, write, write_file, write_file_with, write_to};
+pub use write::{ASSOCIATED_FILES, WriteOptions, no_operators, write, write_file, write_file_with, write_to};

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use planish_core::{Model, op};
 
 use crate::buffers::Layout;
-use crate::error::Error;
+use crate::error::{Error, NoOperator};
 
 pub(crate) mod emit;
 mod flex;
@@ -76,6 +76,11 @@ pub fn write_file_with(model: &Model, path: impl AsRef<Path>, options: &WriteOpt
     let beside = Beside::create(&target).map_err(failed)?;
     prepared.write(&beside.file).map_err(failed)?;
     beside.place(&target).map_err(failed)
+}
+
+/// The operations that stand in the way of writing a model with these options: no TFLite operator computes them.
+pub fn no_operators(model: &Model, options: &WriteOptions) -> Vec<NoOperator> {
+    plan::no_operators(model, options)
 }
 
 /// The bytes of a model's TFLite file.

@@ -88,9 +88,11 @@ pub(crate) fn assigns(op: &str) -> bool {
         || op.starts_with("ResourceApply")
         || op.starts_with("ResourceSparseApply")
         || op == "ResourceStridedSliceAssign"
+        || op.starts_with("Apply")
+        || op.starts_with("SparseApply")
         || matches!(
             op,
-            "ScatterUpdate" | "ScatterAdd" | "ScatterSub" | "ScatterNdUpdate" | "ApplyGradientDescent"
+            "ScatterUpdate" | "ScatterAdd" | "ScatterSub" | "ScatterMul" | "ScatterNdUpdate" | "ScatterNdAdd" | "ScatterNdSub"
         )
 }
 

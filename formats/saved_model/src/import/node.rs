@@ -7,7 +7,7 @@ use planish_core::attr::{Attrs, Blob};
 use planish_core::graph::{OpId, Value, ValueInfo};
 use planish_core::infer::InferError;
 use planish_core::known::known_ints;
-use planish_core::op::{Cast, Foreign, Op, Reshape, Transpose};
+use planish_core::op::{Cast, Foreign, Op, OpKind, Reshape, Transpose};
 use planish_core::tensor::Tensor;
 use planish_core::types::{DType, Shape, Type};
 use prost::Message as _;
@@ -17,8 +17,8 @@ use crate::contents;
 use crate::function::Body;
 use crate::proto::{Attr, NodeDef};
 
+use super::effects::assigns;
 use super::frame::Place;
-use super::numeric_type::computed;
 use super::{Bound, Imported, Importer, Stop};
 
 /// One node while it is imported.
@@ -175,10 +175,15 @@ impl<'i> Node<'i> {
 
     /// Adds an operation, and returns all of its results, at least one.
     pub(super) fn add_many(&mut self, op: impl Into<Op>, operands: &[Value]) -> Result<Vec<Value>, Stop> {
-        let operands: Vec<Option<Value>> = operands.iter().map(|&v| Some(v)).collect();
+        let optional: Vec<Option<Value>> = operands.iter().map(|&v| Some(v)).collect();
         let op = op.into();
         let kind = op.name();
-        let id = self.importer.graph.try_add(op, &operands).map_err(|e| self.unfit(kind, &e))?;
+        let id = match self.importer.graph.try_add(op, &optional) {
+            Ok(id) => id,
+            // The result types of an unknown operation are a guess.
+            Err(_) if operands.iter().any(|v| self.is_foreign(*v)) => return Err(Stop::Foreign),
+            Err(e) => return Err(self.unfit(kind, &e)),
+        };
         self.created.push(id);
         let results = self.importer.graph.results_of(id);
         if results.is_empty() {
@@ -194,6 +199,10 @@ impl<'i> Node<'i> {
         let id = self.importer.graph.add_declared(op, &operands, results);
         self.created.push(id);
         self.importer.graph.results_of(id)
+    }
+
+    fn is_foreign(&self, value: Value) -> bool {
+        matches!(self.importer.graph.op(value.op).kind(), OpKind::Foreign)
     }
 
     fn unfit(&self, kind: &str, error: &InferError) -> Stop {
@@ -348,6 +357,15 @@ impl<'i> Node<'i> {
         }
     }
 
+    /// The variable that the first input is.
+    fn bound_first(&mut self) -> Result<Option<usize>, Error> {
+        let Some(&place) = self.inputs.first() else { return Ok(None) };
+        Ok(match self.importer.bound(place)? {
+            Bound::Variable(variable) => Some(variable),
+            _ => None,
+        })
+    }
+
     /// Keeps the node as it is.
     pub(super) fn foreign(mut self) -> Result<Vec<Bound>, Error> {
         let mut operands = Vec::new();
@@ -367,90 +385,23 @@ impl<'i> Node<'i> {
             attrs: Attrs::new(),
             definition: Blob(def.encode_to_vec()),
         };
+        let assigned = match self.importer.effects.tracked() && assigns(&self.def().op) {
+            true => self.bound_first()?,
+            false => None,
+        };
         let results = self.add_declared(op, &operands, types);
+        if let (Some(variable), Some(result)) = (assigned, results.first()) {
+            let handle = self.importer.variable_handle(variable);
+            let graph = &mut self.importer.graph;
+            // Nothing may read what it writes; it stays nevertheless.
+            graph.add_after(handle.op, result.op);
+            self.importer.effects.write(graph, variable, result.op);
+        }
         let outputs: Vec<Bound> = results.into_iter().map(Bound::Value).collect();
         self.name_results(&outputs);
         Ok(outputs)
     }
-
-    /// The declared types of an unknown operation's outputs: as many as other nodes read.
-    fn foreign_types(&self) -> Vec<Type> {
-        let def = self.def();
-        let listed = ["Tout", "out_types", "output_types", "dtypes", "Tdense"].iter().find_map(|name| {
-            match def.attrs.get(*name)?.value.as_ref()? {
-                Attr::List(list) if !list.types.is_empty() => Some(list.types.clone()),
-                _ => None,
-            }
-        });
-        let single = [
-            "dtype",
-            "Tout",
-            "out_type",
-            "output_type",
-            "DstT",
-            "Tcomplex",
-            "Treal",
-            "T",
-            "element_dtype",
-            "Tparams",
-        ]
-        .iter()
-        .find_map(|name| match def.attrs.get(*name)?.value.as_ref()? {
-            Attr::Type(code) => crate::dtype::from_code(*code),
-            _ => None,
-        });
-        let shapes = match def.attrs.get("_output_shapes").and_then(|a| a.value.as_ref()) {
-            Some(Attr::List(list)) => list.shapes.clone(),
-            _ => Vec::new(),
-        };
-        let count = self.highest_port().max(shapes.len()).max(listed.as_ref().map_or(1, Vec::len));
-        (0..count)
-            .map(|port| {
-                let dtype = fixed_dtype(&def.op)
-                    .or_else(|| listed.as_ref().and_then(|l| crate::dtype::from_code(*l.get(port)?)))
-                    .or(single);
-                let shape = shapes.get(port).map_or(Shape::unranked(), |s| contents::shape(Some(s)));
-                Type::new(computed(dtype.unwrap_or(DType::F32)), shape)
-            })
-            .collect()
-    }
-
-    /// One more than the highest output of this node that its body reads.
-    fn highest_port(&self) -> usize {
-        let name = self.def().name.as_str();
-        let readers = self
-            .body
-            .nodes
-            .iter()
-            .flat_map(|n| n.inputs.iter())
-            .chain(self.body.results.iter().map(|r| &r.1));
-        let mut highest = 0;
-        for text in readers {
-            if text.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
-                && let Ok(crate::function::Source::Node { port, .. }) = self.body.source(text, &self.importer.library)
-            {
-                highest = highest.max(port.min(MAX_OUTPUTS) + 1);
-            }
-        }
-        highest.max(1)
-    }
 }
-
-/// The element type of operations whose nodes do not tell it.
-fn fixed_dtype(op: &str) -> Option<DType> {
-    match op {
-        _ if op.starts_with("StringToHashBucket") => Some(DType::I64),
-        "StringLength" | "UnicodeScript" => Some(DType::I32),
-        "RegexReplace" | "StaticRegexReplace" | "StringJoin" | "StringLower" | "StringUpper" | "StringStrip" | "Substr" | "AsString"
-        | "ReduceJoin" | "DecodeBase64" | "EncodeBase64" | "ReadFile" => Some(DType::String),
-        "RegexFullMatch" | "StaticRegexFullMatch" => Some(DType::Bool),
-        "DecodeJpeg" | "DecodePng" | "DecodeImage" => Some(DType::U8),
-        _ => None,
-    }
-}
-
-/// No operation has more outputs than this.
-const MAX_OUTPUTS: usize = 4096;
 
 impl Importer {
     /// A constant with the name that people know it by.

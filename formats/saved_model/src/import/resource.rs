@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use planish_core::attr::Activation;
 use planish_core::graph::{OpId, Value, ValueInfo};
-use planish_core::op::{Add, AssignVariable, ReadVariable, Sub, VarHandle};
+use planish_core::op::{Add, AssignVariable, Mul, ReadVariable, Sub, VarHandle};
 use planish_core::tensor::Tensor;
 use planish_core::types::{DType, Shape, Type};
 
@@ -214,6 +214,27 @@ pub(super) fn assign_sub(node: &mut Node<'_>) -> Imported {
             pot_scale_int16: true,
         },
         &[old, change],
+    )?;
+    write(node, variable, new);
+    Ok(vec![Bound::Variable(variable)])
+}
+
+/// The variable less a step against its gradient.
+pub(super) fn apply_gradient_descent(node: &mut Node<'_>) -> Imported {
+    let variable = target(node)?;
+    let (old, rate, gradient) = (node.value(0)?, node.value(1)?, node.value(2)?);
+    let step = node.add(
+        Mul {
+            activation: Activation::None,
+        },
+        &[rate, gradient],
+    )?;
+    let new = node.add(
+        Sub {
+            activation: Activation::None,
+            pot_scale_int16: true,
+        },
+        &[old, step],
     )?;
     write(node, variable, new);
     Ok(vec![Bound::Variable(variable)])

@@ -13,7 +13,7 @@ use crate::proto::{Attr, Collection, MetaGraph, NodeDef};
 use crate::tensor_proto;
 
 use super::constant::widened;
-use super::frame::{Place, data_inputs};
+use super::frame::{Entry, Place, data_inputs};
 use super::node::{Node, one};
 use super::{Bound, Imported, Importer, Stop};
 
@@ -102,10 +102,15 @@ impl Importer {
 
     /// Fills a table in the graph being built, which initializes the model.
     pub(super) fn fill_table(&mut self, table: usize, top: usize) -> Result<(), Error> {
-        let (keys, values) = self.table_content(table, top)?;
+        let name = self.tables[table].frame_node.clone();
+        let (keys, values) = match self.filling_of(&name, top)? {
+            Filling::Values { keys, values } => (self.entries_at(keys, &name, top)?, self.entries_at(values, &name, top)?),
+            file @ Filling::File { .. } => {
+                let (keys, values) = self.content(table, file, top)?;
+                (self.add_const(keys, None), self.add_const(values, None))
+            }
+        };
         let handle = self.table_handle(table);
-        let keys = self.add_const(keys, None);
-        let values = self.add_const(values, None);
         self.graph
             .add_declared(HashtableImport {}, &[Some(handle), Some(keys), Some(values)], Vec::new());
         Ok(())
@@ -113,19 +118,26 @@ impl Importer {
 
     /// Keys and values of a table.
     fn table_content(&mut self, table: usize, top: usize) -> Result<(Tensor, Tensor), Error> {
+        let filling = self.filling_of(&self.tables[table].frame_node.clone(), top)?;
+        self.content(table, filling, top)
+    }
+
+    fn filling_of(&mut self, name: &str, top: usize) -> Result<Filling, Error> {
+        self.find_filling(name, top)?
+            .ok_or_else(|| Error::graph(name, "nothing in the model fills this table with entries"))
+    }
+
+    fn content(&mut self, table: usize, filling: Filling, top: usize) -> Result<(Tensor, Tensor), Error> {
         let name = self.tables[table].frame_node.clone();
-        let filling = self
-            .find_filling(&name, top)?
-            .ok_or_else(|| Error::graph(&name, "nothing in the model fills this table with entries"))?;
         match filling {
-            Filling::Values { keys, values } => Ok((self.constant_at(keys)?, self.constant_at(values)?)),
+            Filling::Values { keys, values } => Ok((self.constant_at(keys, &name)?, self.constant_at(values, &name)?)),
             Filling::File {
                 path,
                 key_column,
                 value_column,
                 delimiter,
             } => {
-                let path = self.vocabulary_path(path, top)?;
+                let path = self.vocabulary_path(path, &name, top)?;
                 let path = path.ok_or_else(|| Error::graph(&name, "its vocabulary file has no name"))?;
                 let lines = self.read_vocabulary(&path)?;
                 let (key, value) = (self.tables[table].key, self.tables[table].value);
@@ -138,7 +150,7 @@ impl Importer {
     }
 
     /// The path that stands at a place: an asset, a variable that one is assigned to, or a constant.
-    fn vocabulary_path(&mut self, place: Place, top: usize) -> Result<Option<String>, Error> {
+    fn vocabulary_path(&mut self, place: Place, table: &str, top: usize) -> Result<Option<String>, Error> {
         let mut place = place;
         if let Place::Node { frame, node, .. } = place
             && self.frames[frame].body.nodes[node].op == "ReadVariableOp"
@@ -160,21 +172,41 @@ impl Importer {
         {
             return Ok(Some(path));
         }
-        let path = self.constant_at(place)?;
+        let path = self.constant_at(place, table)?;
         Ok(path
             .to_strings()
             .and_then(|s| s.first().map(|s| String::from_utf8_lossy(s).into_owned())))
     }
 
-    fn constant_at(&self, place: Place) -> Result<Tensor, Error> {
-        let not_constant = || Error::unsupported("a hash table", "entries that are not constant, which cannot be stored");
+    /// Keys or values of a table in the graph being built: a constant, or what the top graph computes them from.
+    fn entries_at(&mut self, place: Place, table: &str, top: usize) -> Result<Value, Error> {
+        if let Ok(tensor) = self.constant_at(place, table) {
+            return Ok(self.add_const(tensor, None));
+        }
+        let Place::Node { frame, node, port } = place else {
+            return Err(not_constant(table));
+        };
+        if frame != top {
+            return Err(not_constant(table));
+        }
+        // What the signature's own graph has imported belongs to another graph.
+        let frame = self.enter(self.top.clone(), Entry::Top, "".into(), 0)?;
+        let place = Place::Node { frame, node, port };
+        self.want(&[place])?;
+        match self.bound(place)? {
+            Bound::Value(value) => Ok(value),
+            _ => Err(not_constant(table)),
+        }
+    }
+
+    fn constant_at(&self, place: Place, table: &str) -> Result<Tensor, Error> {
         let Place::Node { frame, node, .. } = place else {
-            return Err(not_constant());
+            return Err(not_constant(table));
         };
         let def = &self.frames[frame].body.nodes[node];
         match def.attrs.get("value").and_then(|a| a.value.as_ref()) {
             Some(Attr::Tensor(tensor)) if def.op == "Const" => tensor_proto::read(tensor).map_err(|what| Error::graph(&def.name, what)),
-            _ => Err(not_constant()),
+            _ => Err(not_constant(table)),
         }
     }
 
@@ -286,6 +318,13 @@ impl Importer {
         })
         .map(Some)
     }
+}
+
+fn not_constant(table: &str) -> Error {
+    Error::unsupported(
+        format!("the hash table {table}"),
+        "entries that are not constant, which cannot be stored; choose a signature that does without it",
+    )
 }
 
 /// One column of a vocabulary: -2 is the whole line, -1 its number.

@@ -90,13 +90,20 @@ const OPTIONS_LIMIT: usize = 1 << 30;
 /// of this name is empty: so says a file that was read and has none.
 pub(crate) const MIN_RUNTIME: &str = "min_runtime_version";
 
+/// The operations of a model that no TFLite operator computes, with these options.
+pub(crate) fn no_operators(model: &Model, options: &WriteOptions) -> Vec<NoOperator> {
+    let mut missing = Vec::new();
+    for id in subgraph_order(model) {
+        unwritable(model.graph(id), options, &mut missing);
+    }
+    missing
+}
+
 /// Plans the file of a model.
 pub(crate) fn plan<'m>(model: &'m Model, options: &WriteOptions) -> Result<Plan<'m>, Error> {
     let order = subgraph_order(model);
     let index: BTreeMap<GraphId, i32> = order.iter().enumerate().map(|(i, &id)| (id, i as i32)).collect();
-    let mut missing = Vec::new();
     for &id in &order {
-        unwritable(model.graph(id), options, &mut missing);
         for op in model.graph(id).ids() {
             if let Some(unknown) = model.graph(id).op(op).graphs().iter().find(|g| !index.contains_key(g)) {
                 let place = model.graph(id).label(op);
@@ -107,6 +114,7 @@ pub(crate) fn plan<'m>(model: &'m Model, options: &WriteOptions) -> Result<Plan<
             }
         }
     }
+    let missing = no_operators(model, options);
     if !missing.is_empty() {
         return Err(Error::NoOperator(missing));
     }

@@ -1,0 +1,141 @@
+//! Graphs with tables, assignments and operations that only TensorFlow has.
+
+mod saved;
+
+use planish_core::model::Model;
+use planish_core::op::{Op, OpKind};
+use planish_core::text;
+use planish_core::types::DType;
+use planish_saved_model::read;
+use saved::{Variable, saved_model};
+
+const X_TO_Y: &str = r#"
+    inputs { key: "x" value { name: "x:0" dtype: DT_FLOAT tensor_shape { dim { size: -1 } } } }
+    outputs { key: "y" value { name: "y:0" dtype: DT_FLOAT } }
+"#;
+const TEXT_TO_Y: &str = r#"
+    inputs { key: "x" value { name: "x:0" dtype: DT_STRING tensor_shape { dim { size: -1 } } } }
+    outputs { key: "y" value { name: "y:0" dtype: DT_BOOL } }
+"#;
+const W: Variable<'_> = Variable {
+    key: "w",
+    dims: &[],
+    values: &[3.],
+};
+
+fn kinds(model: &Model) -> Vec<OpKind> {
+    let graphs = model.graphs().map(|(_, graph)| graph);
+    graphs
+        .flat_map(|g| g.ids().into_iter().map(|id| g.op(id).kind()).collect::<Vec<_>>())
+        .collect()
+}
+
+#[test]
+fn what_follows_an_operation_with_several_output_types_is_typed_rightly() {
+    let graph = r#"
+        node { name: "x" op: "Placeholder" attr { key: "dtype" value { type: DT_STRING } } }
+        node { name: "space" op: "Const" attr { key: "dtype" value { type: DT_STRING } }
+               attr { key: "value" value { tensor { dtype: DT_STRING tensor_shape { } string_val: " " } } } }
+        node { name: "words" op: "StringSplitV2" input: "x" input: "space" attr { key: "maxsplit" value { i: -1 } } }
+        node { name: "y" op: "Equal" input: "words:1" input: "space" attr { key: "T" value { type: DT_STRING } } }
+    "#;
+    let model = read(saved_model(graph, TEXT_TO_Y, &[]).path()).expect("strings are compared with strings");
+    let (_, graph) = model.graphs().next().expect("one signature, one graph");
+    let split = graph.ids().into_iter().find(|&id| graph.op(id).kind() == OpKind::Foreign);
+    let types: Vec<DType> = graph
+        .results_of(split.expect("it is kept"))
+        .into_iter()
+        .map(|v| graph.ty(v).dtype)
+        .collect();
+    assert_eq!(types, [DType::I64, DType::String, DType::I64]);
+}
+
+#[test]
+fn the_outputs_of_a_parser_are_as_many_as_its_attributes_say() {
+    let graph = r#"
+        node { name: "x" op: "Placeholder" attr { key: "dtype" value { type: DT_STRING } } }
+        node { name: "parse" op: "ParseExampleV2" input: "x"
+               attr { key: "num_sparse" value { i: 2 } }
+               attr { key: "sparse_types" value { list { type: DT_STRING type: DT_INT64 } } }
+               attr { key: "Tdense" value { list { type: DT_BOOL } } } }
+        node { name: "y" op: "LogicalNot" input: "parse:6" }
+    "#;
+    let model = read(saved_model(graph, TEXT_TO_Y, &[]).path()).expect("the parser is kept");
+    assert!(kinds(&model).contains(&OpKind::LogicalNot));
+}
+
+#[test]
+fn the_entries_of_a_table_may_be_computed() {
+    let graph = r#"
+        node { name: "x" op: "Placeholder" attr { key: "dtype" value { type: DT_INT64 } } }
+        node { name: "names" op: "Const" attr { key: "dtype" value { type: DT_STRING } }
+               attr { key: "value" value { tensor { dtype: DT_STRING tensor_shape { dim { size: 2 } } string_val: "a" string_val: "b" } } } }
+        node { name: "none" op: "Const" attr { key: "dtype" value { type: DT_STRING } }
+               attr { key: "value" value { tensor { dtype: DT_STRING tensor_shape { } string_val: "?" } } } }
+        node { name: "zero" op: "Const" attr { key: "dtype" value { type: DT_INT32 } }
+               attr { key: "value" value { tensor { dtype: DT_INT32 tensor_shape { } int_val: 0 } } } }
+        node { name: "one" op: "Const" attr { key: "dtype" value { type: DT_INT32 } }
+               attr { key: "value" value { tensor { dtype: DT_INT32 tensor_shape { } int_val: 1 } } } }
+        node { name: "count" op: "Size" input: "names" attr { key: "out_type" value { type: DT_INT32 } } }
+        node { name: "range" op: "Range" input: "zero" input: "count" input: "one" attr { key: "Tidx" value { type: DT_INT32 } } }
+        node { name: "keys" op: "Cast" input: "range" attr { key: "SrcT" value { type: DT_INT32 } }
+               attr { key: "DstT" value { type: DT_INT64 } } }
+        node { name: "table" op: "HashTableV2" attr { key: "key_dtype" value { type: DT_INT64 } }
+               attr { key: "value_dtype" value { type: DT_STRING } } }
+        node { name: "fill" op: "InitializeTableV2" input: "table" input: "keys" input: "names" }
+        node { name: "y" op: "LookupTableFindV2" input: "table" input: "x" input: "none"
+               attr { key: "Tin" value { type: DT_INT64 } } attr { key: "Tout" value { type: DT_STRING } } }
+    "#;
+    let signature = r#"
+        inputs { key: "x" value { name: "x:0" dtype: DT_INT64 tensor_shape { dim { size: -1 } } } }
+        outputs { key: "y" value { name: "y:0" dtype: DT_STRING } }
+    "#;
+    let model = read(saved_model(graph, signature, &[]).path()).expect("the keys follow from constants");
+    let (_, filled) = model
+        .graphs()
+        .find(|(_, g)| g.name().ends_with("/initialize"))
+        .expect("the table is filled");
+    let kinds: Vec<OpKind> = filled.ids().into_iter().map(|id| filled.op(id).kind()).collect();
+    assert!(
+        kinds.contains(&OpKind::HashtableImport) && kinds.contains(&OpKind::Range),
+        "{kinds:?}"
+    );
+}
+
+/// `y` is `x`, after which the variable `w` is changed by `op` with `arguments`.
+fn changing(op: &str, arguments: &str) -> String {
+    format!(
+        r#"
+        node {{ name: "x" op: "Placeholder" attr {{ key: "dtype" value {{ type: DT_FLOAT }} }} }}
+        node {{ name: "w" op: "VariableV2" attr {{ key: "dtype" value {{ type: DT_FLOAT }} }} attr {{ key: "shape" value {{ shape {{ }} }} }} }}
+        node {{ name: "step" op: "Const" attr {{ key: "dtype" value {{ type: DT_FLOAT }} }}
+               attr {{ key: "value" value {{ tensor {{ dtype: DT_FLOAT tensor_shape {{ }} float_val: 0.5 }} }} }} }}
+        node {{ name: "change" op: "{op}" input: "w" {arguments} attr {{ key: "T" value {{ type: DT_FLOAT }} }} }}
+        node {{ name: "y" op: "Identity" input: "x" input: "^change" }}
+        "#
+    )
+}
+
+#[test]
+fn variables_of_the_first_kind_are_counted_up_and_trained() {
+    let counted = saved_model(&changing("AssignAdd", r#"input: "step""#), X_TO_Y, &[W]);
+    let printed = text::print(&read(counted.path()).expect("the variable is counted up"));
+    assert!(printed.contains("assign_variable") && printed.contains("add"), "{printed}");
+    let trained = saved_model(&changing("ApplyGradientDescent", r#"input: "step" input: "step""#), X_TO_Y, &[W]);
+    let printed = text::print(&read(trained.path()).expect("the variable is trained"));
+    assert!(printed.contains("mul") && printed.contains("sub"), "{printed}");
+}
+
+#[test]
+fn an_unknown_way_to_change_a_variable_is_not_lost() {
+    let arguments = r#"input: "step" input: "step" input: "step""#;
+    let dir = saved_model(&changing("ApplyMystery", arguments), X_TO_Y, &[W]);
+    let mut model = read(dir.path()).expect("it is kept");
+    model.sweep();
+    let kept = model.graphs().any(|(_, g)| {
+        g.ids()
+            .into_iter()
+            .any(|id| matches!(g.op(id), Op::Foreign(op) if op.name == "ApplyMystery"))
+    });
+    assert!(kept, "{}", text::print(&model));
+}
