@@ -24,7 +24,12 @@ impl<'t> Lexer<'t> {
 
     /// The number of the line that is being read.
     pub(super) fn line(&self) -> usize {
-        self.text.as_bytes()[..self.position].iter().filter(|&&b| b == b'\n').count() + 1
+        self.line_at(self.position)
+    }
+
+    /// Counts from the beginning, so only for an error.
+    fn line_at(&self, position: usize) -> usize {
+        self.text.as_bytes()[..position].iter().filter(|&&b| b == b'\n').count() + 1
     }
 
     fn skip_space(&mut self) {
@@ -67,15 +72,19 @@ impl<'t> Lexer<'t> {
         let Some(&quote @ (b'"' | b'\'')) = bytes.get(self.position) else {
             return Ok(None);
         };
-        let unfinished = format!("line {}: a quoted text does not end", self.line());
+        let start = self.position;
+        let unfinished = |lexer: &Self| format!("line {}: a quoted text does not end", lexer.line_at(start));
         self.position += 1;
         let mut text = Vec::new();
         loop {
-            let byte = *bytes.get(self.position).ok_or(unfinished.as_str())?;
+            let byte = *bytes.get(self.position).ok_or_else(|| unfinished(self))?;
             // The bytes of one character are taken one by one, so the position returns to a boundary.
             self.position += 1;
             match byte {
-                b'\\' => text.push(self.escape().ok_or(unfinished.as_str())?),
+                b'\\' => match self.escape() {
+                    Some(byte) => text.push(byte),
+                    None => return Err(unfinished(self)),
+                },
                 _ if byte == quote => return Ok(Some(text)),
                 _ => text.push(byte),
             }
