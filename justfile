@@ -35,7 +35,12 @@ conformance *ARGS:
 bench *ARGS:
     cargo bench -p planish-kernels {{ARGS}}
 
-# Measures conversion of a model, file to file, in a cold process
-bench-convert MODEL="tests/models/digits_cnn":
+# Measures conversion beside TensorFlow's converter and a plain copy: seconds and peak memory; takes folders of SavedModels
+bench-convert *MODELS="tests/models/digits_cnn":
     cargo build --release
-    conformance/time_convert target/release/planish {{MODEL}}
+    conformance/bench_convert target/release/planish {{MODELS}}
+
+# Makes a model of 3 GB, converts it within bounds of memory and runs it in LiteRT; takes some minutes and 16 GB of disk
+large-model *ARGS:
+    cargo build --release
+    conformance/large_model target/release/planish {{ARGS}}
