@@ -30,6 +30,7 @@ pub fn clean_up() -> PassManager {
         // Hoisting leaves the unprojected sequence behind.
         .add(SimplifyLoops)
         .add(LowerFill)
+        .add(RemoveNeutralOperands)
         // Formulas, while nothing has fused into their sums and products yet.
         .add(FuseGelu)
         .add(LowerErf)

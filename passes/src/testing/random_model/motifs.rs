@@ -82,6 +82,17 @@ fn normalizing(x: &Tensor) -> f64 {
 const MOTIFS: &[Motif] = &[
     Motif::new(
         any,
+        4.0,
+        "graph @motif (%x: $x) {
+  %one = const f32[] 1.0
+  %zero = const f32[] 0.0
+  %scaled = mul %x, %one
+  %y = sub %scaled, %zero
+  return %y
+}",
+    ),
+    Motif::new(
+        any,
         32.0,
         "graph @motif (%x: $x) {
   %half = const f32[] 0.5
