@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use flatbuffers::{FlatBufferBuilder, ForwardsUOffset, Push, Vector, WIPOffset};
+use flatbuffers::{FlatBufferBuilder, ForwardsUOffset, Push, UnionWIPOffset, Vector, WIPOffset};
 use planish_core::{Dim, ValueInfo};
 
 use super::plan::{Code, Operator, Options, Plan, Subgraph, TensorPlan};
@@ -17,6 +17,8 @@ use crate::schema::{self, BuiltinOperator as B, BuiltinOptions2T, BuiltinOptions
 pub(crate) struct Builder<'b> {
     pub inner: FlatBufferBuilder<'b>,
     vectors: BTreeMap<(usize, Vec<u8>), u32>,
+    /// Where the options lie that operators have, by their text.
+    options: BTreeMap<String, u32>,
 }
 
 impl<'b> Builder<'b> {
@@ -43,6 +45,21 @@ impl<'b> Builder<'b> {
 
     pub(crate) fn longs(&mut self, items: &[i64]) -> WIPOffset<Vector<'b, i64>> {
         self.shared(items)
+    }
+
+    /// The table of an operator's options, shared by the operators that have equal ones.
+    fn options(&mut self, options: &BuiltinOptionsT) -> Option<WIPOffset<UnionWIPOffset>> {
+        if matches!(options, BuiltinOptionsT::NONE) {
+            return None;
+        }
+        // Floats print so that they can be told apart, and so do the names of unions.
+        let key = format!("{options:?}");
+        if let Some(&offset) = self.options.get(&key) {
+            return Some(WIPOffset::new(offset));
+        }
+        let table = options.pack(&mut self.inner)?;
+        self.options.insert(key, table.value());
+        Some(table)
     }
 
     pub(crate) fn text(&mut self, text: &str) -> WIPOffset<&'b str> {
@@ -226,7 +243,7 @@ fn operator<'b>(b: &mut Builder<'b>, plan: &Plan<'_>, o: &Operator<'_>) -> WIPOf
         inputs: Some(b.ints(&o.inputs)),
         outputs: Some(b.ints(&o.outputs)),
         builtin_options_type: one.builtin_options_type(),
-        builtin_options: one.pack(&mut b.inner),
+        builtin_options: b.options(one),
         custom_options,
         intermediates: (!o.intermediates.is_empty()).then(|| b.ints(&o.intermediates)),
         builtin_options_2_type: two.builtin_options_2_type(),
