@@ -19,6 +19,9 @@
 //! A block that holds such a real is done over as defined. Other integers than i8 are rounded one by one, by a quotient in
 //! f32, as TFLite's QUANTIZE does.
 
+mod turned;
+use turned::Rows;
+
 use thiserror::Error;
 
 use crate::quant::Quant;
@@ -70,6 +73,9 @@ pub fn stored_range(dtype: DType) -> Option<(i64, i64)> {
         _ => return None,
     })
 }
+
+/// Elements that are gathered together, at least.
+const PART: usize = 1 << 16;
 
 /// Adding and subtracting this rounds a small f32 to an integer: its last place is 1.
 const ROUNDER: f32 = 12_582_912.0;
@@ -206,19 +212,30 @@ pub fn quantize_part(tensor: &Tensor, quant: &Quant, first: usize, out: &mut [i8
     if let Some(&outside) = quant.zero_points().iter().find(|&&zero| i8::try_from(zero).is_err()) {
         return Err(QuantizeError::ZeroPoint(outside, DType::I8));
     }
-    let Runs { run, count } = runs(quant, tensor.dims())?;
-    let mut gathered = Vec::new();
-    let values: &[f32] = match tensor.as_slice::<f32>() {
-        Some(all) => &all[first..first + out.len()],
-        None => {
-            gathered.resize(out.len(), 0f32);
-            tensor.gather_into(first, bytemuck::cast_slice_mut(&mut gathered));
-            &gathered
-        }
-    };
+    let runs = runs(quant, tensor.dims())?;
+    if let Some(rows) = Rows::of(tensor, quant, first, out.len()) {
+        rows.quantize(out);
+        return Ok(());
+    }
+    if let Some(all) = tensor.as_slice::<f32>() {
+        quantize_runs(&all[first..first + out.len()], &runs, quant, first, out);
+        return Ok(());
+    }
+    let step = PART.next_multiple_of(tensor.grain());
+    let mut gathered = vec![0f32; step.min(out.len())];
+    for (i, out) in out.chunks_mut(step).enumerate() {
+        let (first, values) = (first + i * step, &mut gathered[..out.len()]);
+        tensor.gather_into(first, bytemuck::cast_slice_mut(values));
+        quantize_runs(values, &runs, quant, first, out);
+    }
+    Ok(())
+}
+
+/// Quantizes the elements `first ..` of a tensor in row-major order.
+fn quantize_runs(values: &[f32], &Runs { run, count }: &Runs, quant: &Quant, first: usize, out: &mut [i8]) {
     if run == 1 {
         quantize_alternating(values, quant, first, out);
-        return Ok(());
+        return;
     }
     let (scales, zeros) = (quant.scales(), quant.zero_points());
     let mut at = 0;
@@ -229,7 +246,6 @@ pub fn quantize_part(tensor: &Tensor, quant: &Quant, first: usize, out: &mut [i8
         quantize_run(&values[at..at + len], scales[c], zeros[c] as i32, &mut out[at..at + len]);
         at += len;
     }
-    Ok(())
 }
 
 /// The integers that stand for the reals of an f32 tensor under this type.

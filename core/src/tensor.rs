@@ -12,7 +12,9 @@ use thiserror::Error;
 use crate::quant::Quant;
 use crate::types::{DType, Shape, Type};
 
+mod factors;
 mod gather;
+use factors::Factors;
 use gather::gather;
 
 /// Shared bytes: a buffer, a memory map, anything that keeps them alive.
@@ -134,7 +136,17 @@ pub struct Tensor {
     /// Where element 0 lies in `bytes`, in elements.
     origin: usize,
     bytes: Bytes,
+    /// What elements are multiplied with when they are read.
+    factors: Option<Factors>,
     quant: Option<Quant>,
+}
+
+/// A transposed matrix: element `[r, c]` is the one number `r + c · step` in memory.
+pub(crate) struct Turned<'t> {
+    pub(crate) data: &'t [u8],
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    pub(crate) step: usize,
 }
 
 fn row_major(dims: &[usize]) -> Vec<isize> {
@@ -181,6 +193,7 @@ impl Tensor {
             strides: row_major(dims),
             origin: 0,
             bytes,
+            factors: None,
             quant: None,
         })
     }
@@ -201,6 +214,7 @@ impl Tensor {
             strides: row_major(dims),
             origin: 0,
             bytes: Bytes::new(Arc::new(PodVec(elements))),
+            factors: None,
             quant: None,
         }
     }
@@ -297,8 +311,12 @@ impl Tensor {
         Type::new(self.dtype, Shape::fixed(&self.dims)).with_quant(self.quant.clone())
     }
 
-    /// Whether elements lie packed in row-major order.
+    /// Whether elements lie packed in row-major order, as they are read.
     pub fn is_packed(&self) -> bool {
+        self.factors.is_none() && self.lies_packed()
+    }
+
+    fn lies_packed(&self) -> bool {
         let natural = row_major(&self.dims);
         self.elements() == 0 || (0..self.dims.len()).all(|a| self.dims[a] == 1 || self.strides[a] == natural[a])
     }
@@ -342,19 +360,38 @@ impl Tensor {
             return;
         }
         let data = self.bytes.as_slice();
-        if self.is_packed() {
-            let start = (self.origin + first) * size;
-            out.copy_from_slice(&data[start..start + out.len()]);
-            return;
-        }
         let (dims, strides, origin) = (&self.dims, &self.strides, self.origin);
         match size {
+            _ if self.lies_packed() => {
+                let start = (origin + first) * size;
+                out.copy_from_slice(&data[start..start + out.len()]);
+            }
             1 => gather::<1>(dims, strides, origin, data, first, out),
             2 => gather::<2>(dims, strides, origin, data, first, out),
             4 => gather::<4>(dims, strides, origin, data, first, out),
             8 => gather::<8>(dims, strides, origin, data, first, out),
             _ => gather::<16>(dims, strides, origin, data, first, out),
         }
+        if let Some(factors) = &self.factors {
+            factors.apply(dims, first, out);
+        }
+    }
+
+    /// Parts of this many elements, counted from the first, are gathered fastest.
+    pub fn grain(&self) -> usize {
+        gather::turned_columns(&self.dims, &self.strides).map_or(1, |columns| gather::BAND * columns)
+    }
+
+    /// The elements as they lie in memory where they are those of one transposed matrix: rows lie side by side.
+    pub(crate) fn turned(&self) -> Option<Turned<'_>> {
+        let size = self.dtype.size()?;
+        let [rows, columns, step] = gather::turned_matrix(&self.dims, &self.strides)?;
+        Some(Turned {
+            data: &self.bytes.as_slice()[self.origin * size..],
+            rows,
+            columns,
+            step,
+        })
     }
 
     /// The same elements, packed in row-major order; nothing is copied where they already are.
@@ -372,6 +409,7 @@ impl Tensor {
             strides: row_major(&self.dims),
             origin: 0,
             bytes,
+            factors: None,
             ..self.clone()
         }
     }
@@ -463,6 +501,10 @@ impl Tensor {
         Some(Tensor {
             dims: permutation.iter().map(|&a| self.dims[a]).collect(),
             strides: permutation.iter().map(|&a| self.strides[a]).collect(),
+            factors: self
+                .factors
+                .as_ref()
+                .and_then(|f| f.moved(|axis| permutation.iter().position(|&p| p == axis))),
             quant,
             ..self.clone()
         })
@@ -478,7 +520,7 @@ impl Tensor {
             return None;
         }
         let quant = self.quant.clone().filter(|q| q.axis().is_none());
-        if self.strides.iter().all(|&s| s == 0) && self.elements() > 0 {
+        if self.factors.is_none() && self.strides.iter().all(|&s| s == 0) && self.elements() > 0 {
             return Some(Tensor {
                 dims: dims.to_vec(),
                 strides: vec![0; dims.len()],
@@ -489,7 +531,12 @@ impl Tensor {
         if !self.is_packed() {
             let kept: Vec<usize> = (0..self.dims.len()).filter(|&a| self.dims[a] != 1).collect();
             let wanted: Vec<usize> = dims.iter().copied().filter(|&d| d != 1).collect();
-            if kept.iter().map(|&a| self.dims[a]).eq(wanted.iter().copied()) {
+            let place = |n: usize| (0..dims.len()).filter(|&a| dims[a] != 1).nth(n);
+            let factors = self
+                .factors
+                .as_ref()
+                .map(|f| f.moved(|axis| place(kept.iter().position(|&a| a == axis)?)));
+            if kept.iter().map(|&a| self.dims[a]).eq(wanted.iter().copied()) && !matches!(factors, Some(None)) {
                 let mut rest = kept.iter().map(|&a| self.strides[a]);
                 let strides = dims
                     .iter()
@@ -498,6 +545,7 @@ impl Tensor {
                 return Some(Tensor {
                     dims: dims.to_vec(),
                     strides,
+                    factors: factors.flatten(),
                     quant,
                     ..self.clone()
                 });
@@ -538,21 +586,66 @@ impl Tensor {
         Some(Tensor {
             dims,
             origin,
+            factors: self.factors.as_ref().map(|f| f.sliced(axis, start, len)),
             quant,
             ..self.clone()
         })
     }
 
+    /// The view of an f32 tensor whose slices along `axis` are multiplied by their factors when they are read; each
+    /// product is computed in float64 and rounded once. `None` for other elements, and where there is not a factor for
+    /// each slice.
+    pub fn scaled(&self, axis: usize, factors: &[f64]) -> Option<Tensor> {
+        if self.dtype != DType::F32 || self.dims.get(axis) != Some(&factors.len()) {
+            return None;
+        }
+        let (plain, values) = match &self.factors {
+            Some(own) if own.axis == axis => (self.clone(), own.values.iter().zip(factors).map(|(a, b)| a * b).collect()),
+            Some(_) => (self.to_packed(), factors.into()),
+            None => (self.clone(), factors.into()),
+        };
+        Some(Tensor {
+            factors: Some(Factors { axis, values }),
+            ..plain
+        })
+    }
+
+    /// Along which axis each slice is multiplied by which factor, where it is: see [`Tensor::scaled`].
+    pub fn factors(&self) -> Option<(usize, &[f64])> {
+        self.factors.as_ref().map(|f| (f.axis, &*f.values))
+    }
+
+    /// The elements as they lie in memory, without [factors](Tensor::factors).
+    pub fn unscaled(&self) -> Tensor {
+        Tensor {
+            factors: None,
+            ..self.clone()
+        }
+    }
+
     /// Whether every element is the same one by its layout (a stride of 0 everywhere, or a single element).
     pub fn is_splat(&self) -> bool {
         self.elements() == 1
-            || (self.elements() > 0 && self.dtype.size().is_some() && self.dims.iter().zip(&self.strides).all(|(&d, &s)| d == 1 || s == 0))
+            || (self.factors.is_none()
+                && self.elements() > 0
+                && self.dtype.size().is_some()
+                && self.dims.iter().zip(&self.strides).all(|(&d, &s)| d == 1 || s == 0))
     }
 
     /// What identifies the data without reading it: two tensors with equal keys hold the same elements.
     pub fn view_key(&self) -> impl Ord + Clone + fmt::Debug + use<> {
         let (address, len) = self.bytes.location();
-        (address, len, self.origin, self.dims.clone(), self.strides.clone(), self.dtype)
+        let bits = |f: &Factors| (f.axis, f.values.iter().map(|v| v.to_bits()).collect::<Vec<u64>>());
+        let factors = self.factors.as_ref().map(bits);
+        (
+            address,
+            len,
+            self.origin,
+            self.dims.clone(),
+            self.strides.clone(),
+            self.dtype,
+            factors,
+        )
     }
 }
 

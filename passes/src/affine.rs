@@ -1,8 +1,6 @@
 //! Operations of the form `weights · input + bias`: where their operands and output channels are, and the same
 //! operation with its channels scaled and shifted.
 
-use std::cmp::Reverse;
-
 use planish_core::attr::Activation;
 use planish_core::{Graph, OpId, OpKind, OpRef, Skip, Tensor, Value, ValueRef};
 
@@ -146,7 +144,9 @@ impl Affine {
         if let Some(factors) = &self.factors {
             let old = operands[self.layout.weights].expect("found with weights");
             let weights = graph.constant(old).expect("only constants are scaled");
-            let weights = scale(weights, self.layout.channel_axis, factors);
+            let weights = weights
+                .scaled(self.layout.channel_axis, factors)
+                .expect("f32 weights, and a factor for each channel");
             let name = graph.info(old).name.clone();
             let new = graph.add_const(weights);
             graph.info_mut(new).name = name;
@@ -164,27 +164,4 @@ impl Affine {
         }
         graph.add_with_empty(op, &operands)
     }
-}
-
-/// The weights with each slice along `axis` multiplied by its factor, laid out in memory as before.
-fn scale(weights: &Tensor, axis: usize, factors: &[f64]) -> Tensor {
-    let mut order: Vec<usize> = (0..weights.dims().len()).collect();
-    order.sort_by_key(|&a| Reverse(weights.strides()[a]));
-    let mut back = vec![0; order.len()];
-    order.iter().enumerate().for_each(|(i, &a)| back[a] = i);
-    let view = weights.transposed(&order).expect("an order of all axes is a permutation");
-    let mut values = view.to_vec::<f32>();
-    let inner: usize = view.dims()[back[axis] + 1..].iter().product();
-    let times = |v: &mut f32, f: f64| *v = (f64::from(*v) * f) as f32;
-    if inner == 1 {
-        for row in values.chunks_mut(factors.len().max(1)) {
-            row.iter_mut().zip(factors).for_each(|(v, &f)| times(v, f));
-        }
-    } else if inner > 1 {
-        for (slice, &factor) in values.chunks_mut(inner).zip(factors.iter().cycle()) {
-            slice.iter_mut().for_each(|v| times(v, factor));
-        }
-    }
-    let scaled = Tensor::from_vec(view.dims(), values);
-    scaled.transposed(&back).expect("the inverse of a permutation is one")
 }

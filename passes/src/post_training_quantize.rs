@@ -10,7 +10,7 @@ use planish_core::op::{Dequantize, Quantize};
 use planish_core::{
     Changed, Choice, Context, DType, Error, Graph, GraphId, Meaning, Model, Op, OpId, Pass, PassEntry, Quant, Tensor, Use, Value, ValueInfo,
 };
-use planish_kernels::hybrid::{Channels, weight_scales};
+use planish_kernels::hybrid::{Channels, NonFinite, scale_of_peak, weight_peaks};
 use rayon::prelude::*;
 use regex::RegexSet;
 use serde::{Deserialize, Serialize};
@@ -161,6 +161,34 @@ fn refusal(graph: &Graph, op: OpId, weight: Value, options: &QuantizeOptions, sk
 
 /// The scales of a weight along an axis, from its greatest magnitudes.
 fn scales(tensor: &Tensor, axis: Option<usize>) -> Result<Quant, String> {
+    let scales = peaks(tensor, axis)?
+        .into_iter()
+        .enumerate()
+        .map(|(channel, peak)| scale_of_peak(peak).map(|s| s as f32).ok_or(NonFinite { channel }))
+        .collect::<Result<Vec<f32>, _>>()
+        .map_err(|e| e.to_string())?;
+    let quant = match axis {
+        None => Quant::per_tensor(scales[0], 0),
+        Some(axis) => Quant::symmetric_per_axis(axis, scales),
+    };
+    quant.map_err(|e| e.to_string())
+}
+
+/// The greatest magnitude of each slice along an axis, or of all elements.
+///
+/// What slices are scaled with is not multiplied out where it varies along the same axis: rounding a product keeps
+/// the order of magnitudes, so the peak times its factor is the peak of the products.
+fn peaks(tensor: &Tensor, axis: Option<usize>) -> Result<Vec<f32>, String> {
+    if let Some((along, factors)) = tensor.factors().filter(|&(along, _)| axis.is_none_or(|axis| axis == along)) {
+        let mut peaks = peaks(&tensor.unscaled(), Some(along))?;
+        for (peak, factor) in peaks.iter_mut().zip(factors) {
+            *peak = (f64::from(*peak) * factor.abs()) as f32;
+        }
+        return Ok(match axis {
+            None => vec![peaks.into_iter().reduce(greatest).unwrap_or(0.0)],
+            Some(_) => peaks,
+        });
+    }
     // In the order in which elements lie in memory, so that a transposed view is read as it lies.
     let mut order: Vec<usize> = (0..tensor.dims().len()).collect();
     order.sort_by_key(|&a| std::cmp::Reverse((tensor.strides()[a], std::cmp::Reverse(a))));
@@ -185,16 +213,12 @@ fn scales(tensor: &Tensor, axis: Option<usize>) -> Result<Quant, String> {
             }
         }
     };
-    let scales: Vec<f32> = weight_scales(data, channels)
-        .map_err(|e| e.to_string())?
-        .into_iter()
-        .map(|s| s as f32)
-        .collect();
-    let quant = match axis {
-        None => Quant::per_tensor(scales[0], 0),
-        Some(axis) => Quant::symmetric_per_axis(axis, scales),
-    };
-    quant.map_err(|e| e.to_string())
+    Ok(weight_peaks(data, channels))
+}
+
+/// The greater magnitude; one that is no number is above all.
+fn greatest(a: f32, b: f32) -> f32 {
+    if a.is_nan() || a > b { a } else { b }
 }
 
 fn perform(graph: &mut Graph, plan: Plan, scales: Vec<Result<Quant, String>>, cx: &mut Context<'_>) -> usize {

@@ -17,6 +17,8 @@ pub(crate) const ALIGN: u64 = 16;
 const TAIL: u64 = 16;
 /// Bytes gathered or copied at a time.
 const CHUNK: usize = 1 << 20;
+/// The most where somewhat more is gathered faster.
+const LARGE_CHUNK: usize = 4 * CHUNK;
 /// Bytes that wait to be written where the output takes them only in order.
 const BATCH: usize = 16 << 20;
 
@@ -50,6 +52,20 @@ impl Blob {
                 }
             }
         }
+    }
+
+    /// In pieces of how many bytes this is read fastest.
+    fn piece(&self) -> usize {
+        let grain = match &self.source {
+            Source::Packed(_) => 1,
+            Source::Strided(tensor) => tensor.grain() * tensor.dtype().size().unwrap_or(1),
+            Source::Quantized(tensor, _) => tensor.grain(),
+        };
+        let piece = match grain < CHUNK {
+            true => CHUNK / grain * grain,
+            false => grain,
+        };
+        if piece > LARGE_CHUNK { CHUNK } else { piece }
     }
 
     /// The bytes from `start` on, `len` long; `room` holds them where they have to be gathered.
@@ -96,16 +112,16 @@ impl Blob {
     fn equal(&self, other: &Blob) -> bool {
         self.len == other.len
             && (self.same_place(other)
-                || chunks(self.len).all(|(start, len)| {
+                || chunks(self.len, self.piece()).all(|(start, len)| {
                     let (mut a, mut b) = (Vec::new(), Vec::new());
                     self.read(start, len, &mut a) == other.read(start, len, &mut b)
                 }))
     }
 }
 
-/// Pieces of at most [`CHUNK`] bytes: where each starts and how long it is.
-fn chunks(len: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..len.div_ceil(CHUNK)).map(move |i| (i * CHUNK, CHUNK.min(len - i * CHUNK)))
+/// Pieces of at most `piece` bytes: where each starts and how long it is.
+fn chunks(len: usize, piece: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..len.div_ceil(piece)).map(move |i| (i * piece, piece.min(len - i * piece)))
 }
 
 /// The distinct data of a model.
@@ -211,7 +227,7 @@ impl Buffers {
     /// Writes all data to `out`, which has had what comes before.
     pub(crate) fn stream(&self, layout: &Layout, out: &mut dyn Write) -> io::Result<()> {
         let mut at = layout.start;
-        for batch in layout.pieces().chunks(BATCH / CHUNK) {
+        for batch in layout.pieces(self).chunks(BATCH / CHUNK) {
             let gathered: Vec<Vec<u8>> = batch
                 .par_iter()
                 .map(|&(i, from, len)| {
@@ -242,7 +258,7 @@ impl Buffers {
         use std::os::unix::fs::FileExt;
         // What is not written reads as zeros.
         file.set_len(layout.end)?;
-        layout.pieces().par_iter().try_for_each_init(Vec::new, |room, &(i, from, len)| {
+        layout.pieces(self).par_iter().try_for_each_init(Vec::new, |room, &(i, from, len)| {
             let place = layout.places[i];
             if from == 0 && place.inline {
                 file.write_all_at(&(place.len as u32).to_le_bytes(), place.position - 4)?;
@@ -259,15 +275,15 @@ impl Buffers {
 }
 
 impl Layout {
-    /// All data in the order of the file, in pieces of at most [`CHUNK`] bytes: which run, from where, and how long.
-    fn pieces(&self) -> Vec<(usize, usize, usize)> {
+    /// All data in the order of the file, in pieces: which run, from where, and how long.
+    fn pieces(&self, buffers: &Buffers) -> Vec<(usize, usize, usize)> {
         let mut pieces = Vec::new();
         for &i in &self.order {
             let len = self.places[i].len;
             if len == 0 {
                 pieces.push((i, 0, 0));
             }
-            pieces.extend(chunks(len).map(|(from, len)| (i, from, len)));
+            pieces.extend(chunks(len, buffers.blobs[i].piece()).map(|(from, len)| (i, from, len)));
         }
         pieces
     }

@@ -53,6 +53,23 @@ pub struct NonFinite {
 /// # Panics
 /// When `data` has not the number of elements that `layout` says.
 pub fn weight_scales(data: &[f32], layout: Channels) -> Result<Vec<f64>, NonFinite> {
+    weight_peaks(data, layout)
+        .into_iter()
+        .enumerate()
+        .map(|(channel, peak)| scale_of_peak(peak).ok_or(NonFinite { channel }))
+        .collect()
+}
+
+/// The scale of a channel whose greatest magnitude is `peak`, if that is finite.
+pub fn scale_of_peak(peak: f32) -> Option<f64> {
+    peak.is_finite().then(|| f64::from(peak).max(LEAST_MAGNITUDE) / 127.0)
+}
+
+/// The greatest magnitude of each channel; not finite where a weight is not.
+///
+/// # Panics
+/// When `data` has not the number of elements that `layout` says.
+pub fn weight_peaks(data: &[f32], layout: Channels) -> Vec<f32> {
     assert!(layout.elements() == Some(data.len()), "a layout that fits the weights");
     let Channels { outer, count, inner } = layout;
     let mut peaks = vec![0u32; count];
@@ -87,15 +104,7 @@ pub fn weight_scales(data: &[f32], layout: Channels) -> Result<Vec<f64>, NonFini
             data.par_chunks(block).map(partial).reduce(|| vec![0; count], merge)
         };
     }
-    let scale = |(channel, bits): (usize, u32)| {
-        let magnitude = f64::from(f32::from_bits(bits));
-        if magnitude.is_finite() {
-            Ok(magnitude.max(LEAST_MAGNITUDE) / 127.0)
-        } else {
-            Err(NonFinite { channel })
-        }
-    };
-    peaks.into_iter().enumerate().map(scale).collect()
+    peaks.into_iter().map(f32::from_bits).collect()
 }
 
 /// The bits of a magnitude; ordered as the magnitudes are, with infinity and NaN above all others.
