@@ -17,9 +17,19 @@ test:
 bless *ARGS:
     BLESS=1 cargo test --workspace {{ARGS}}
 
+# The kernels' unsafe code under AddressSanitizer; needs nightly Rust
+sanitize *ARGS:
+    RUSTFLAGS=-Zsanitizer=address cargo +nightly test --target x86_64-unknown-linux-gnu --target-dir target/sanitize \
+        -p planish-kernels --tests {{ARGS}}
+
+# Licences, sources and known vulnerabilities of dependencies
+deny:
+    .ci/deny
+
 # Fuzzes one target; needs nightly Rust and `cargo install cargo-fuzz`
 fuzz TARGET *ARGS:
-    cargo +nightly fuzz run {{TARGET}} {{ARGS}}
+    cd fuzz && cargo run --example seed
+    cargo +nightly fuzz run --features targets {{TARGET}} {{ARGS}}
 
 # Generates the TFLite schema's code again; needs flatc
 schema:

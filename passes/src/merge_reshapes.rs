@@ -1,7 +1,7 @@
 //! Lets a `reshape` of a `reshape` read what the first one reads.
 
 use planish_core::op::Reshape;
-use planish_core::{Graph, Meaning, Op, OpRef, PassEntry, Rule, Skip, Value, inventory};
+use planish_core::{Graph, Meaning, Op, OpRef, PassEntry, Rule, Skip, Value, infer, inventory};
 
 /// Merges consecutive `reshape`s.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -23,6 +23,8 @@ impl Rule for MergeReshapes {
         if input.ty().quant.as_ref().is_some_and(|q| q.axis().is_some()) {
             return Err(Skip::No);
         }
+        // What cannot run may still fit as two steps: `f32[?, 0]` to `f32[?]` to `f32[5]`.
+        infer::results(op.op(), &[Some(input), Some(shape)]).map_err(|_| Skip::No)?;
         Ok((input.id(), shape.id()))
     }
 
