@@ -55,7 +55,7 @@ impl Reader {
         self
     }
 
-    /// Whether the weights are compared with their checksums, as they are unless this says otherwise.
+    /// Whether the checkpoint is compared with its checksums, as it is unless this says otherwise.
     pub fn verify_checksums(mut self, verify: bool) -> Reader {
         self.inner = self.inner.verify_checksums(verify);
         self

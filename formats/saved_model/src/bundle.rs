@@ -24,6 +24,7 @@ pub(crate) struct Bundle {
     index: PathBuf,
     entries: BTreeMap<Vec<u8>, BundleEntry>,
     shards: Vec<Option<Shard>>,
+    verify: bool,
 }
 
 struct Shard {
@@ -70,13 +71,13 @@ impl StoredTensor {
 }
 
 impl Bundle {
-    /// Opens `PREFIX.index` and the data files that stand beside it.
-    pub(crate) fn open(prefix: &Path) -> Result<Self, Error> {
+    /// Opens `PREFIX.index` and the data files that stand beside it; `verify` compares the index with its checksums.
+    pub(crate) fn open(prefix: &Path, verify: bool) -> Result<Self, Error> {
         let index = with_suffix(prefix, ".index");
         let bytes = map_file(&index)?;
         let mut entries = BTreeMap::new();
         let mut header = None;
-        sorted_table::read(&bytes, |key, value| {
+        sorted_table::read(&bytes, verify, |key, value| {
             if key.is_empty() {
                 header = Some(BundleHeader::decode(value).map_err(|e| format!("its header does not parse ({e})"))?);
             } else {
@@ -101,6 +102,7 @@ impl Bundle {
             index,
             entries,
             shards: Vec::new(),
+            verify,
         };
         bundle.map_shards(prefix, header.num_shards)?;
         Ok(bundle)
@@ -156,6 +158,10 @@ impl Bundle {
             .filter(|&n| n <= isize::MAX as usize)
             .ok_or_else(|| self.damaged(key, format!("is declared as {shape:?}, which is beyond any size")))?;
         if !entry.slices.is_empty() {
+            // Slices do not overlap in a sound file, so together they are no longer than it.
+            if size > self.shards.iter().flatten().map(|shard| shard.bytes.len()).sum() {
+                return Err(self.damaged(key, format!("is declared as {shape:?}, more than all data files hold")));
+            }
             return self.assemble(key, entry, dtype, shape, size, element).map(Some);
         }
         if usize::try_from(entry.size) != Ok(size) {
@@ -185,7 +191,8 @@ impl Bundle {
             .try_fold(1usize, |n, &d| n.checked_mul(d))
             .filter(|&n| n <= bytes.len())
             .ok_or_else(|| self.damaged(key, format!("declares more strings ({shape:?}) than it has bytes")))?;
-        let strings = strings::read(&bytes, count, check.masked).map_err(|what| Error::damaged(&check.path, format!("{key}: {what}")))?;
+        let strings = strings::read(&bytes, count, self.verify.then_some(check.masked))
+            .map_err(|what| Error::damaged(&check.path, format!("{key}: {what}")))?;
         Ok(Some((shape, strings)))
     }
 

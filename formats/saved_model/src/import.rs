@@ -37,7 +37,7 @@ mod unary;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use planish_core::graph::{Graph, Value};
@@ -47,6 +47,7 @@ use planish_core::types::Shape;
 use crate::Error;
 use crate::bundle::Check;
 use crate::function::{Body, Library};
+use crate::open::Opened;
 use crate::proto::{AssetFileDef, MetaGraph};
 use crate::variables::Variables;
 
@@ -81,10 +82,15 @@ pub(crate) struct Importer {
     assets: Vec<AssetFileDef>,
     init: Vec<String>,
     dir: PathBuf,
+    file: PathBuf,
     model: Model,
     /// The graph being built.
     graph: Graph,
     frames: Vec<Frame>,
+    /// How many bytes constants of one repeated value will take.
+    repeated: usize,
+    /// How many nodes the frames have.
+    entered_nodes: usize,
     known: Vec<Variable>,
     tables: Vec<Table>,
     arrays: Vec<Array>,
@@ -106,17 +112,20 @@ pub(crate) struct Importer {
 }
 
 impl Importer {
-    pub(crate) fn new(top: Body, library: Library, variables: Variables, meta: &MetaGraph, dir: &Path) -> Self {
+    pub(crate) fn new(top: Body, library: Library, variables: Variables, meta: &MetaGraph, opened: &Opened) -> Self {
         Self {
             library,
             variables,
             top: Rc::new(top),
             assets: meta.asset_files.clone(),
             init: tables::init_nodes(meta),
-            dir: dir.to_owned(),
+            dir: opened.dir.clone(),
+            file: opened.file.clone(),
             model: Model::new(),
             graph: Graph::new(""),
             frames: Vec::new(),
+            repeated: 0,
+            entered_nodes: 0,
             known: Vec::new(),
             tables: Vec::new(),
             arrays: Vec::new(),

@@ -11,9 +11,13 @@ use crate::Error;
 
 /// The bytes of the file at `path`, shared and without a copy where it can be mapped.
 pub(crate) fn map_file(path: &Path) -> Result<Bytes, Error> {
+    let metadata = std::fs::metadata(path).map_err(|e| Error::read(path, e))?;
+    if !metadata.is_file() {
+        // A pipe or device may have no end, and a pipe without a writer would not even open.
+        return Err(Error::read(path, std::io::Error::other("it is no regular file")));
+    }
     let mut file = File::open(path).map_err(|e| Error::read(path, e))?;
-    let metadata = file.metadata().map_err(|e| Error::read(path, e))?;
-    if metadata.is_file() && metadata.len() == 0 {
+    if metadata.len() == 0 {
         return Ok(Bytes::new());
     }
     let bytes = match map(&file) {

@@ -1,6 +1,6 @@
 //! The object graph: which of the saved objects a captured input or a handle is, and under which key its value lies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use prost::Message as _;
 
@@ -16,6 +16,8 @@ use crate::proto::{MetaGraph, SavedKind, SavedObject, SavedObjectGraph, Structur
 const CHECKPOINT_GRAPH: &str = "_CHECKPOINTABLE_OBJECT_GRAPH";
 /// The attribute of a checkpointed object that is a variable's value.
 const VALUE: &str = "VARIABLE_VALUE";
+/// Functions are listed for people, who read no more than this many bytes of names.
+const MAX_LISTED: usize = 16 << 20;
 
 /// The objects of a MetaGraph, empty for TensorFlow 1.
 #[derive(Default)]
@@ -113,38 +115,60 @@ impl ObjectGraph {
         )
     }
 
-    /// The concrete functions that are reachable under a name, with that name.
+    /// The concrete functions that are reachable under a name, with that name; no more than [`MAX_LISTED`] bytes of names.
     pub(crate) fn functions(&self) -> Vec<(String, String)> {
-        let mut paths = vec![None; self.graph.nodes.len()];
-        let mut todo = std::collections::VecDeque::from([(0usize, String::new())]);
-        let mut found = Vec::new();
-        while let Some((id, path)) = todo.pop_front() {
-            let Some(node) = self.graph.nodes.get(id) else { continue };
-            if paths[id].is_some() {
-                continue;
-            }
-            match &node.kind {
-                Some(SavedKind::Function(function)) => {
-                    found.extend(function.concrete_functions.iter().map(|f| (path.clone(), f.clone())));
-                }
-                Some(SavedKind::BareFunction(function)) => {
-                    found.push((path.clone(), function.concrete_function.clone()));
-                }
-                _ => {}
-            }
-            for child in &node.children {
-                if let Ok(next) = usize::try_from(child.node) {
-                    let joined = if path.is_empty() {
-                        child.name.clone()
-                    } else {
-                        format!("{path}.{}", child.name)
+        // For each object that has been seen, the one that it is a child of, and as which child.
+        let mut seen: Vec<Option<(usize, usize)>> = vec![None; self.graph.nodes.len()];
+        let mut todo = VecDeque::new();
+        if let Some(root) = seen.first_mut() {
+            *root = Some((0, 0));
+            todo.push_back(0);
+        }
+        let mut found: Vec<(String, String)> = Vec::new();
+        let mut room = MAX_LISTED;
+        while let Some(id) = todo.pop_front() {
+            let node = &self.graph.nodes[id];
+            let functions = match &node.kind {
+                Some(SavedKind::Function(function)) => &function.concrete_functions[..],
+                Some(SavedKind::BareFunction(function)) => std::slice::from_ref(&function.concrete_function),
+                _ => &[],
+            };
+            if !functions.is_empty() {
+                let Some(path) = self.path(id, &seen, room) else { return found };
+                for function in functions {
+                    let Some(left) = room.checked_sub(path.len() + function.len()) else {
+                        return found;
                     };
-                    todo.push_back((next, joined));
+                    room = left;
+                    found.push((path.clone(), function.clone()));
                 }
             }
-            paths[id] = Some(path);
+            for (number, child) in node.children.iter().enumerate() {
+                let Ok(next) = usize::try_from(child.node) else { continue };
+                if let Some(place @ None) = seen.get_mut(next) {
+                    *place = Some((id, number));
+                    todo.push_back(next);
+                }
+            }
         }
         found
+    }
+
+    /// The names of the children that lead from the root to an object, unless they are longer than that.
+    fn path(&self, mut id: usize, seen: &[Option<(usize, usize)>], longest: usize) -> Option<String> {
+        let mut names = Vec::new();
+        let mut length = 0usize;
+        while let Some((parent, number)) = seen[id].filter(|_| id != 0) {
+            let name = &self.graph.nodes[parent].children[number].name;
+            length = length.saturating_add(name.len() + 1);
+            if length > longest {
+                return None;
+            }
+            names.push(name.as_str());
+            id = parent;
+        }
+        names.reverse();
+        Some(names.join("."))
     }
 
     /// The checkpoint key of an object's value.

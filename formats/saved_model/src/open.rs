@@ -13,6 +13,8 @@ use crate::text_proto;
 const BINARY: &str = "saved_model.pb";
 const TEXT: &str = "saved_model.pbtxt";
 const CHUNKED: &str = "saved_model.cpb";
+/// A message lists this many MetaGraphs.
+const SHOWN: usize = 20;
 
 /// An opened SavedModel: its MetaGraphs, not yet decoded.
 pub(crate) struct Opened {
@@ -119,7 +121,10 @@ impl Opened {
             None => all.clone().find(|&i| tags_of(i) == ["serve"]),
         };
         found.ok_or_else(|| {
-            let sets: Vec<String> = all.map(|i| format!("{{{}}}", tags_of(i).join(", "))).collect();
+            let mut sets: Vec<String> = all.clone().take(SHOWN).map(|i| format!("{{{}}}", tags_of(i).join(", "))).collect();
+            if all.len() > SHOWN {
+                sets.push(format!("{} more", all.len() - SHOWN));
+            }
             let asked = tags.map_or("serve".to_owned(), |t| t.join(", "));
             Error::Choice(format!(
                 "no MetaGraph of {} has the tags {{{asked}}}; there are {}; choose one by its tags",

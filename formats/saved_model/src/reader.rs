@@ -76,7 +76,7 @@ impl Reader {
         self
     }
 
-    /// Whether the weights are compared with their checksums, as they are unless this says otherwise.
+    /// Whether the checkpoint is compared with its checksums, as it is unless this says otherwise.
     pub fn verify_checksums(mut self, verify: bool) -> Self {
         self.verify = verify;
         self
@@ -100,10 +100,10 @@ impl Reader {
         let graph = meta.graph.take().unwrap_or_default();
         let library = Library::new(graph.library)?;
         let top = functional(Body::of_graph(graph.nodes), &library)?;
-        let mut variables = Variables::open(&opened.checkpoint(), &meta)?;
+        let mut variables = Variables::open(&opened.checkpoint(), &meta, self.verify)?;
         variables.match_captures(&top);
         let roots = self.roots(&opened, &meta, &variables, &library)?;
-        let mut importer = Importer::new(top, library, variables, &meta, &opened.dir);
+        let mut importer = Importer::new(top, library, variables, &meta, &opened);
         let mut unknown: Vec<&String> = self.shapes.keys().collect();
         if let (false, [_, _, ..]) = (self.outputs.is_empty(), &roots[..]) {
             let names: Vec<&str> = roots.iter().map(Root::name).collect();

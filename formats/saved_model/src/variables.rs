@@ -38,11 +38,11 @@ pub(crate) struct Variables {
 }
 
 impl Variables {
-    /// Opens the checkpoint, if there is one.
-    pub(crate) fn open(prefix: &Path, meta: &MetaGraph) -> Result<Self, Error> {
+    /// Opens the checkpoint, if there is one; `verify` compares what is read at once with its checksums.
+    pub(crate) fn open(prefix: &Path, meta: &MetaGraph, verify: bool) -> Result<Self, Error> {
         let index = prefix.with_extension("index");
         let (bundle, missing) = if index.exists() {
-            (Some(Bundle::open(prefix)?), String::new())
+            (Some(Bundle::open(prefix, verify)?), String::new())
         } else {
             (
                 None,

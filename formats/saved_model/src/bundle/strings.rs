@@ -4,8 +4,9 @@ use prost::bytes::Bytes;
 
 use super::sorted_table::{mask, varint};
 
-/// Splits the bytes of a tensor of `count` strings; `count` is at most the number of bytes.
-pub(super) fn read(bytes: &Bytes, count: usize, masked: u32) -> Result<Vec<Bytes>, String> {
+/// Splits the bytes of a tensor of `count` strings; `count` is at most the number of bytes. `masked` is the checksum that
+/// they must have, if they are to be compared with one.
+pub(super) fn read(bytes: &Bytes, count: usize, masked: Option<u32>) -> Result<Vec<Bytes>, String> {
     let broken = || "its strings do not parse".to_owned();
     let mut cursor: &[u8] = bytes;
     let mut lengths = Vec::with_capacity(count);
@@ -19,12 +20,12 @@ pub(super) fn read(bytes: &Bytes, count: usize, masked: u32) -> Result<Vec<Bytes
         lengths.push(usize::try_from(length).map_err(|_| broken())?);
     }
     let (stored, rest) = cursor.split_first_chunk::<4>().ok_or_else(broken)?;
-    if *stored != mask(crc).to_le_bytes() {
+    if masked.is_some() && *stored != mask(crc).to_le_bytes() {
         return Err("the lengths of its strings do not have their checksum".to_owned());
     }
     crc = crc32c::crc32c_append(crc, stored);
     crc = crc32c::crc32c_append(crc, rest);
-    if mask(crc) != masked {
+    if masked.is_some_and(|masked| mask(crc) != masked) {
         return Err("its bytes do not have their checksum".to_owned());
     }
     let mut start = bytes.len() - rest.len();

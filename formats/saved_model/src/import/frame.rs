@@ -16,6 +16,8 @@ use super::{Bound, Importer, composite};
 const MAX_DEPTH: u32 = 200;
 /// More activations than this are only reached by functions that multiply.
 const MAX_FRAMES: usize = 200_000;
+/// All activations together have no more nodes than this.
+const MAX_NODES: usize = 8 << 20;
 /// Steps through calls from one input to what it stands for.
 const MAX_STEPS: usize = 100_000;
 
@@ -28,6 +30,8 @@ pub(super) struct Frame {
     depth: u32,
     pub(super) nodes: Vec<NodeState>,
     callees: BTreeMap<usize, usize>,
+    /// What outputs of calls stand for, by node and port, as far as it has been asked for.
+    followed: BTreeMap<(usize, usize), Place>,
 }
 
 /// How far one node of a frame is.
@@ -93,6 +97,13 @@ impl Importer {
         if self.frames.len() >= MAX_FRAMES {
             return Err(Error::unsupported(body.shown(), format!("more than {MAX_FRAMES} function calls")));
         }
+        self.entered_nodes += body.nodes.len();
+        if self.entered_nodes > MAX_NODES {
+            return Err(Error::unsupported(
+                body.shown(),
+                format!("function calls that come to more than {MAX_NODES} nodes"),
+            ));
+        }
         let nodes = vec![NodeState::default(); body.nodes.len()];
         self.frames.push(Frame {
             body,
@@ -101,6 +112,7 @@ impl Importer {
             depth,
             nodes,
             callees: BTreeMap::new(),
+            followed: BTreeMap::new(),
         });
         Ok(self.frames.len() - 1)
     }
@@ -177,11 +189,12 @@ impl Importer {
         let mut frame = frame;
         let mut body = self.frames[frame].body.clone();
         let mut source = body.source(text, &self.library)?;
+        let mut passed = Vec::new();
         for _ in 0..MAX_STEPS {
             match source {
                 Source::Arg(index) => {
                     let Entry::Call { caller, node, first } = self.frames[frame].entry else {
-                        return Ok(Place::Arg { frame, index });
+                        return Ok(self.note(passed, Place::Arg { frame, index }));
                     };
                     frame = caller;
                     body = self.frames[frame].body.clone();
@@ -192,9 +205,13 @@ impl Importer {
                     source = body.source(text, &self.library)?;
                 }
                 Source::Node { node, port } => {
+                    if let Some(&place) = self.frames[frame].followed.get(&(node, port)) {
+                        return Ok(self.note(passed, place));
+                    }
                     let Some(callee) = self.callee(frame, node)? else {
-                        return Ok(Place::Node { frame, node, port });
+                        return Ok(self.note(passed, Place::Node { frame, node, port }));
                     };
+                    passed.push((frame, node, port));
                     let called = self.frames[callee].body.clone();
                     let (_, text) = called
                         .results
@@ -207,6 +224,14 @@ impl Importer {
             }
         }
         Err(Error::graph(text, "it depends on itself"))
+    }
+
+    /// Notes what the outputs of calls stand for that have been passed on the way.
+    fn note(&mut self, passed: Vec<(usize, usize, usize)>, place: Place) -> Place {
+        for (frame, node, port) in passed {
+            self.frames[frame].followed.insert((node, port), place);
+        }
+        place
     }
 
     /// The same, looking through operations that hand on their input as well.

@@ -9,6 +9,7 @@ use planish_core::types::{DType, Shape, Type};
 
 use crate::Error;
 use crate::function::Source;
+use crate::map_file::map_file;
 use crate::proto::{Attr, Collection, MetaGraph, NodeDef};
 use crate::tensor_proto;
 
@@ -278,12 +279,27 @@ impl Importer {
         let name = name.filter(|n| n.components().all(|c| matches!(c, Component::Normal(_))));
         let name = name.ok_or_else(|| Error::graph(asset, "this is no name of a vocabulary file"))?;
         let path = self.dir.join(ASSETS).join(name);
-        let metadata = std::fs::metadata(&path).map_err(|e| Error::read(&path, e))?;
+        let failed = |e| Error::read(&path, e);
+        if self.leads_outside(&path).map_err(failed)? {
+            return Err(Error::unsupported(
+                path.display().to_string(),
+                "a link that leads out of the model; copy the file to where the link is",
+            ));
+        }
+        let metadata = std::fs::metadata(&path).map_err(failed)?;
         if metadata.len() > MAX_VOCABULARY {
             return Err(Error::unsupported(path.display().to_string(), "a vocabulary of more than 256 MiB"));
         }
-        let text = std::fs::read(&path).map_err(|e| Error::read(&path, e))?;
+        let text = map_file(&path)?;
         Ok(String::from_utf8_lossy(&text).lines().map(str::to_owned).collect())
+    }
+
+    /// Whether a file lies, links followed, neither in the model's folder nor beside the file that holds its graph: stores
+    /// that keep every file under its hash make links of both.
+    fn leads_outside(&self, path: &Path) -> std::io::Result<bool> {
+        let real = path.canonicalize()?;
+        let graph = self.file.canonicalize()?;
+        Ok(!real.starts_with(self.dir.canonicalize()?) && real.parent() != graph.parent())
     }
 
     /// The file name that a constant of the top graph stands for.

@@ -1,5 +1,6 @@
 //! The walk: brings every node that something wanted depends on into the graph, dependencies first.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::Error;
@@ -73,9 +74,12 @@ impl Importer {
     /// What running the node `name` of a frame runs: itself, or the effects of the function that it calls.
     pub(super) fn places_of_run(&mut self, frame: usize, name: &str, places: &mut Vec<Place>) -> Result<(), Error> {
         let mut todo = vec![(frame, name.to_owned())];
+        let mut seen = BTreeSet::new();
         while let Some((frame, name)) = todo.pop() {
             let body = self.frames[frame].body.clone();
-            let Some(node) = body.node(&name) else { continue };
+            let Some(node) = body.node(&name).filter(|&node| seen.insert((frame, node))) else {
+                continue;
+            };
             match self.callee(frame, node)? {
                 None => places.push(Place::Node { frame, node, port: 0 }),
                 Some(callee) => {
