@@ -234,6 +234,29 @@ fn bad_input_is_refused_with_one_message_and_leaves_nothing_behind() {
         ],
         &["folder.tflite"],
     );
+    fail(&["convert", good, "-o", text_of(&path("empty"))], &["empty"]);
+    fs::write(path("old.json"), "old").expect("a file");
+    fail(
+        &[
+            "convert",
+            good,
+            "-o",
+            text_of(&path("empty")),
+            "--report",
+            text_of(&path("old.json")),
+        ],
+        &["empty"],
+    );
+    assert_eq!(fs::read_to_string(path("old.json")).expect("the file stays"), "old");
+    fs::remove_file(path("old.json")).expect("the file is ours");
+    #[cfg(unix)]
+    for device in ["/dev/zero", "/dev/null"] {
+        fail(&["convert", device, "-o", out], &[device, "regular file"]);
+        fail(
+            &["run", good, "--inputs", device, "--outputs", text_of(&path("out.npz"))],
+            &[device, "regular file"],
+        );
+    }
 
     for (file, keep) in [
         ("saved_model.pb", 0.5),

@@ -1,6 +1,6 @@
 //! The model: graphs, and the signatures that are its public face.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::graph::Graph;
 
@@ -35,6 +35,9 @@ pub struct Signature {
 pub struct Model {
     graphs: BTreeMap<GraphId, Graph>,
     next: u32,
+    names: BTreeSet<String>,
+    /// The last number that made a name unique, by the name without it.
+    numbers: BTreeMap<String, u64>,
     /// The public entries, in the order in which they are written.
     pub signatures: Vec<Signature>,
     /// Named blobs that travel with the model.
@@ -51,15 +54,15 @@ impl Model {
 
     /// Adds a graph. Its name is made unique by a number where another graph has it.
     pub fn add_graph(&mut self, mut graph: Graph) -> GraphId {
-        let taken = |name: &str| self.graphs.values().any(|g| g.name() == name);
-        if taken(graph.name()) {
+        if self.names.contains(graph.name()) {
             let base = graph.name().to_owned();
-            let fresh = (1..)
-                .map(|n| format!("{base}_{n}"))
-                .find(|n| !taken(n))
-                .expect("there are enough numbers");
-            graph.set_name(fresh);
+            let number = self.numbers.entry(base.clone()).or_default();
+            while self.names.contains(graph.name()) {
+                *number += 1;
+                graph.set_name(format!("{base}_{number}"));
+            }
         }
+        self.names.insert(graph.name().to_owned());
         let id = GraphId(self.next);
         self.next += 1;
         self.graphs.insert(id, graph);
@@ -117,7 +120,7 @@ impl Model {
     /// Returns how many operations went. Ids of removed operations may be used again afterwards.
     pub fn sweep(&mut self) -> usize {
         let mut removed: usize = self.graphs.values_mut().map(Graph::sweep).sum();
-        let mut reached = std::collections::BTreeSet::new();
+        let mut reached = BTreeSet::new();
         let mut todo: Vec<GraphId> = self.signatures.iter().map(|s| s.graph).collect();
         while let Some(id) = todo.pop() {
             if !reached.insert(id) {
@@ -129,11 +132,16 @@ impl Model {
             }
         }
         if !self.signatures.is_empty() {
+            let before = self.graphs.len();
             self.graphs.retain(|id, graph| {
                 let keep = reached.contains(id);
                 removed += if keep { 0 } else { graph.len() };
                 keep
             });
+            if self.graphs.len() < before {
+                self.names = self.graphs.values().map(|g| g.name().to_owned()).collect();
+                self.numbers.clear();
+            }
         }
         removed
     }

@@ -1,5 +1,7 @@
 //! Passes, their manager, and the context they run in.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Instant;
 
 use serde::de::DeserializeOwned;
@@ -112,10 +114,14 @@ pub trait Pass: Send + Sync + 'static {
     fn run(&self, model: &mut Model, options: &Self::Options, cx: &mut Context<'_>) -> Result<Changed, Error>;
 }
 
+/// Where in the report the decision about an operation stands, by its graph, its name and its kind.
+type Decided = BTreeMap<(String, String, &'static str), usize>;
+
 /// What a pass may know and tell while it runs.
 pub struct Context<'a> {
     pass: &'static str,
     report: &'a mut Report,
+    decided: &'a mut Decided,
     changes_left: &'a mut Option<usize>,
 }
 
@@ -152,10 +158,16 @@ impl Context<'_> {
             choice,
             because: because.into(),
         };
-        let same = |d: &&mut Decision| d.graph == decision.graph && d.operation == decision.operation && d.kind == decision.kind;
-        match self.report.decisions.iter_mut().find(same) {
-            Some(earlier) => *earlier = decision,
-            None => self.report.decisions.push(decision),
+        let decisions = &mut self.report.decisions;
+        match self
+            .decided
+            .entry((decision.graph.clone(), decision.operation.clone(), graph.op(op).name()))
+        {
+            Entry::Occupied(place) => decisions[*place.get()] = decision,
+            Entry::Vacant(place) => {
+                place.insert(decisions.len());
+                decisions.push(decision);
+            }
         }
     }
 }
@@ -313,6 +325,7 @@ impl PassManager {
     /// Where a pass fails or leaves an invalid model behind; the error names the pass.
     pub fn run_observed(&self, model: &mut Model, observer: &mut Observer<'_>) -> Result<Report, Error> {
         let mut report = Report::default();
+        let mut decided = Decided::new();
         let mut changes_left = self.stop_after;
         let last = self.steps.len().saturating_sub(1);
         for (index, step) in self.steps.iter().enumerate() {
@@ -333,6 +346,7 @@ impl PassManager {
             let mut cx = Context {
                 pass: step.name(),
                 report: &mut report,
+                decided: &mut decided,
                 changes_left: &mut changes_left,
             };
             let Changed(changes) = step.0.run(model, &mut cx).map_err(in_pass)?;

@@ -4,7 +4,7 @@
 use planish_core::op::Reshape;
 use planish_core::{Dim, Graph, Meaning, Op, OpRef, PassEntry, Rule, Skip, Value, inventory};
 
-use crate::reshaping::{permutation, target};
+use crate::reshaping::{fits, permutation, target};
 
 /// Turns `squeeze`, `expand_dims` and trivial `transpose` into `reshape`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -37,6 +37,9 @@ impl Rule for CanonicalizeReshapes {
             if !order.is_sorted() {
                 return Err(Skip::No);
             }
+        }
+        if !fits(&input.ty().shape, &op.result(0).ty().shape) {
+            return Err(Skip::No);
         }
         let shape = target(&op.result(0).ty().shape).ok_or_else(|| Skip::because("more than one extent is not known"))?;
         Ok(Match { input: input.id(), shape })

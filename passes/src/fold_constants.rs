@@ -14,6 +14,9 @@ pub struct FoldConstants;
 /// Results of up to this many bytes are folded although they are larger than the operands.
 const SMALL: usize = 1024;
 
+/// Constants of one value repeated are not computed with beyond this many bytes: they take none until they are.
+const MOST_REPEATED: usize = 16 << 20;
+
 impl Rule for FoldConstants {
     const NAME: &'static str = "fold_constants";
     const SUMMARY: &'static str = "compute what depends on constants alone";
@@ -43,6 +46,9 @@ impl Rule for FoldConstants {
             .into_iter()
             .map(|v| op.graph().ty(v).clone())
             .collect();
+        if constants.iter().flatten().any(|t| t.is_splat() && bytes(t) > MOST_REPEATED) {
+            return Err(Skip::No);
+        }
         let room: usize = constants.iter().flatten().map(|t| bytes(t)).sum::<usize>().max(SMALL);
         let size = types.iter().map(|t| t.dtype.packed_len(t.shape.elements()?)).sum::<Option<usize>>();
         if size.is_none_or(|size| size > room) {

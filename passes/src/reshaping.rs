@@ -15,6 +15,24 @@ pub(crate) fn target(shape: &Shape) -> Option<Vec<i32>> {
     dims.iter().map(|d| d.known().map_or(Some(-1), |n| i32::try_from(n).ok())).collect()
 }
 
+/// Whether a value of one shape can be reshaped to the other, as far as extents are known: declared ones may contradict
+/// each other where only running the model would tell.
+pub(crate) fn fits(from: &Shape, to: &Shape) -> bool {
+    let (Some(from), Some(to)) = (from.dims(), to.dims()) else {
+        return true;
+    };
+    let known = |dims: &[Dim]| dims.iter().filter_map(|d| d.known()).try_fold(1usize, usize::checked_mul);
+    if from.contains(&Dim::Unknown) && !from.contains(&Dim::Known(0)) {
+        return true;
+    }
+    match (known(from), known(to)) {
+        (Some(all), Some(said)) if !to.contains(&Dim::Unknown) => all == said,
+        (Some(all), Some(0)) => all == 0,
+        (Some(all), Some(said)) => all.is_multiple_of(said),
+        _ => false,
+    }
+}
+
 /// Whether two shapes of equally many elements are surely the same: one extent at most is unknown, in the same place.
 pub(crate) fn surely_same(a: &Shape, b: &Shape) -> bool {
     let (Some(x), Some(y)) = (a.dims(), b.dims()) else { return false };

@@ -5,7 +5,7 @@ use planish_core::op::{Reshape, StridedSlice};
 use planish_core::{Dim, Graph, Meaning, Op, OpRef, PassEntry, Rule, Skip, Value, inventory};
 
 use crate::matching::integers;
-use crate::reshaping::target;
+use crate::reshaping::{fits, target};
 
 /// Replaces shapes that are computed at run time by constants with one -1.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -31,6 +31,9 @@ impl Rule for SimplifyShapes {
             _ => false,
         };
         if !applies || input.ty().quant.as_ref().is_some_and(|q| q.axis().is_some()) {
+            return Err(Skip::No);
+        }
+        if !fits(&input.ty().shape, &op.result(0).ty().shape) {
             return Err(Skip::No);
         }
         let shape = target(&op.result(0).ty().shape).ok_or_else(|| Skip::because("more than one extent is not known"))?;

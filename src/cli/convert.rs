@@ -1,14 +1,13 @@
 //! `planish convert`: from a SavedModel or a TFLite file to a TFLite file.
 
-use std::fs;
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use planish::convert::convert_for_file;
 use planish::core::{Choice, text};
 use planish::passes::{QuantizeOptions, Target};
-use planish::tflite::WriteOptions;
+use planish::tflite::{NewFile, WriteOptions};
 use planish::{ConvertOptions, Converted};
 use regex::Regex;
 
@@ -113,20 +112,24 @@ pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> Outcome {
     Ok(())
 }
 
-/// Writes the report and the model; where one cannot be written, neither is left behind.
+/// Writes the model and the report; where one cannot be written, neither is left behind.
 fn write(arguments: &Arguments, converted: &Converted) -> Outcome {
-    if let Some(path) = &arguments.report {
-        let mut json = serde_json::to_string_pretty(&converted.report)?;
-        json.push('\n');
-        fs::write(path, json).map_err(|e| format!("cannot write the report `{}`: {e}", path.display()))?;
-    }
-    converted.write_file(&arguments.output).map_err(|error| {
-        if let Some(path) = &arguments.report {
-            let _ = fs::remove_file(path);
+    let failed = |e: io::Error| {
+        let path = arguments.report.as_deref().unwrap_or(Path::new(""));
+        format!("cannot write the report `{}`: {e}", path.display())
+    };
+    let report = match &arguments.report {
+        Some(path) => {
+            let mut json = serde_json::to_string_pretty(&converted.report)?;
+            json.push('\n');
+            let report = NewFile::create(path).map_err(failed)?;
+            report.file().write_all(json.as_bytes()).map_err(failed)?;
+            Some(report)
         }
-        with_causes(&error)
-    })?;
-    Ok(())
+        None => None,
+    };
+    converted.write_file(&arguments.output).map_err(|error| with_causes(&error))?;
+    Ok(report.map_or(Ok(()), NewFile::place).map_err(failed)?)
 }
 
 /// An error with the options that help.

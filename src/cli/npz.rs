@@ -8,6 +8,7 @@ use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use planish::core::{DType, Tensor};
+use planish::tflite::NewFile;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
@@ -18,6 +19,9 @@ use header::{Element, Header};
 const MAGIC: &[u8] = b"\x93NUMPY";
 /// The longest header that is read; NumPy's own are some hundred bytes.
 const MAX_HEADER: usize = 1 << 16;
+/// An array may take this many bytes although its archive is much smaller, and that many times as many as the archive.
+const MAX_SMALL: u64 = 256 << 20;
+const MAX_GROWTH: u64 = 64;
 
 /// What is wrong with an archive, and where.
 #[derive(Debug)]
@@ -43,6 +47,8 @@ impl std::error::Error for NpzError {}
 pub(super) struct Npz {
     path: PathBuf,
     archive: ZipArchive<BufReader<File>>,
+    /// The most bytes of an array.
+    most: u64,
 }
 
 impl Npz {
@@ -53,11 +59,17 @@ impl Npz {
             array: None,
             problem,
         };
-        let file = File::open(path).map_err(|e| error(format!("cannot be read: {e}")))?;
+        let unreadable = |e: io::Error| error(format!("cannot be read: {e}"));
+        let metadata = fs::metadata(path).map_err(unreadable)?;
+        if !metadata.is_file() {
+            return Err(error("is no regular file".into()));
+        }
+        let file = File::open(path).map_err(unreadable)?;
         let archive = ZipArchive::new(BufReader::new(file)).map_err(|e| error(format!("is no .npz archive: {e}")))?;
         Ok(Npz {
             path: path.to_owned(),
             archive,
+            most: metadata.len().saturating_mul(MAX_GROWTH).max(MAX_SMALL),
         })
     }
 
@@ -79,7 +91,7 @@ impl Npz {
         };
         let names = self.names();
         match self.archive.by_name(&format!("{name}.npy")) {
-            Ok(mut file) => read_npy(&mut file).map_err(|problem| error(&self.path, problem)),
+            Ok(mut file) => read_npy(&mut file, self.most).map_err(|problem| error(&self.path, problem)),
             Err(zip::result::ZipError::FileNotFound) => {
                 Err(error(&self.path, format!("is not there; the arrays are {}", names.join(", "))))
             }
@@ -88,7 +100,7 @@ impl Npz {
     }
 }
 
-fn read_npy(file: &mut dyn Read) -> Result<Tensor, String> {
+fn read_npy(file: &mut dyn Read, most: u64) -> Result<Tensor, String> {
     let truncated = |e: io::Error| format!("is damaged: {e}");
     let mut start = [0; 10];
     file.read_exact(&mut start).map_err(truncated)?;
@@ -108,6 +120,11 @@ fn read_npy(file: &mut dyn Read) -> Result<Tensor, String> {
     file.read_exact(&mut text).map_err(truncated)?;
     let header = Header::parse(&String::from_utf8_lossy(&text))?;
     let needed = header.bytes()?;
+    if needed as u64 > most {
+        return Err(format!(
+            "takes {needed} bytes, far more than its archive; save it with numpy.savez, which does not compress"
+        ));
+    }
     let mut data = Vec::new();
     file.take(needed as u64).read_to_end(&mut data).map_err(truncated)?;
     if data.len() != needed {
@@ -123,18 +140,12 @@ pub(super) fn write(path: &Path, arrays: &[(String, Tensor)]) -> Result<(), NpzE
         array: None,
         problem,
     };
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = PathBuf::from(partial);
-    let written = write_archive(&partial, arrays).and_then(|()| Ok(fs::rename(&partial, path)?));
-    written.map_err(|e| {
-        let _ = fs::remove_file(&partial);
-        error(format!("cannot be written: {e}"))
-    })
+    write_archive(path, arrays).map_err(|e| error(format!("cannot be written: {e}")))
 }
 
 fn write_archive(path: &Path, arrays: &[(String, Tensor)]) -> Result<(), Box<dyn std::error::Error>> {
-    let mut archive = ZipWriter::new(BufWriter::new(File::create(path)?));
+    let new = NewFile::create(path)?;
+    let mut archive = ZipWriter::new(BufWriter::new(new.file()));
     for (name, tensor) in arrays {
         let large = tensor.elements() > 1 << 28;
         let options = SimpleFileOptions::default()
@@ -144,7 +155,7 @@ fn write_archive(path: &Path, arrays: &[(String, Tensor)]) -> Result<(), Box<dyn
         write_npy(tensor, &mut archive)?;
     }
     archive.finish()?.flush()?;
-    Ok(())
+    Ok(new.place()?)
 }
 
 fn write_npy(tensor: &Tensor, out: &mut dyn Write) -> io::Result<()> {
@@ -187,7 +198,7 @@ mod tests {
                 * usize::from(tensor.dtype() != DType::String),
             0
         );
-        read_npy(&mut &*bytes).expect("what was written is read")
+        read_npy(&mut &*bytes, MAX_SMALL).expect("what was written is read")
     }
 
     #[test]
@@ -217,9 +228,15 @@ mod tests {
             "{}",
             "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,)}",
             "{'descr': '|O', 'fortran_order': False, 'shape': ()}",
+            "{'descr': '|S0', 'fortran_order': False, 'shape': (999999999999,)}",
+            "{'descr': '<f4', 'fortran_order': False, 'shape': (0, 99999999999, 99999999999)}",
         ] {
             assert!(Header::parse(text).and_then(|h| h.bytes()).is_err(), "{text}");
         }
-        assert!(read_npy(&mut &b"\x93NUMPY\x01\x00\xff\xff{"[..]).is_err());
+        assert!(read_npy(&mut &b"\x93NUMPY\x01\x00\xff\xff{"[..], MAX_SMALL).is_err());
+        let mut zeros = Vec::new();
+        write_npy(&Tensor::splat(&Tensor::scalar(0u8), &[100]), &mut zeros).expect("writing to memory");
+        assert!(read_npy(&mut &*zeros, 100).is_ok());
+        assert!(read_npy(&mut &*zeros, 99).is_err());
     }
 }

@@ -1,5 +1,7 @@
 //! One decision for each operation of the final model: what its weights became, and why.
 
+use std::collections::BTreeMap;
+
 use planish_core::report::Decision;
 use planish_core::{Choice, Model, Op, OpRef};
 use planish_passes::weights::{reads_dequantized, reads_integers, weights};
@@ -10,6 +12,13 @@ const NOT_ASKED: &str = "quantization was not asked for";
 
 /// What became of each operation of `model`: what the graph shows, with the reason that a pass gave for it in `reported`.
 pub fn decisions(model: &Model, reported: &[Decision], quantized: bool) -> Vec<Decision> {
+    let mut by_operation: BTreeMap<(&str, &str), Vec<&Decision>> = BTreeMap::new();
+    for decision in reported {
+        by_operation
+            .entry((&decision.graph, &decision.operation))
+            .or_default()
+            .push(decision);
+    }
     let mut decisions = Vec::new();
     for (_, graph) in model.graphs() {
         for id in graph.order() {
@@ -19,9 +28,11 @@ pub fn decisions(model: &Model, reported: &[Decision], quantized: bool) -> Vec<D
             }
             let label = graph.label(id);
             let choice = choice(op);
-            let reason = reported
-                .iter()
-                .filter(|d| d.choice == choice && d.operation == label && d.graph == graph.name())
+            let reason = by_operation
+                .get(&(graph.name(), label.as_str()))
+                .into_iter()
+                .flatten()
+                .filter(|d| d.choice == choice)
                 .max_by_key(|d| d.kind == op.op().name())
                 .map(|d| d.because.clone());
             decisions.push(Decision {

@@ -13,6 +13,7 @@
 mod buffers;
 mod codes;
 mod error;
+mod new_file;
 mod options;
 mod quantization;
 mod read;
@@ -26,5 +27,6 @@ mod version;
 mod write;
 
 pub use error::{Error, NoOperator};
+pub use new_file::NewFile;
 pub use read::{read, read_file};
 pub use write::{ASSOCIATED_FILES, WriteOptions, no_operators, write, write_file, write_file_with, write_to};

@@ -29,17 +29,18 @@ pub fn read_file(path: impl AsRef<Path>) -> Result<Model, Error> {
         path: path.to_owned(),
         source,
     };
-    let file = File::open(path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
+    let metadata = fs::metadata(path).map_err(failed)?;
     if metadata.is_dir() {
         return Err(failed(io::Error::other("it is a directory")));
     }
-    let storage: Storage = match metadata.is_file() && metadata.len() > 0 {
-        true => match map(&file) {
-            Ok(map) => Arc::new(map),
-            Err(_) => Arc::new(fs::read(path).map_err(failed)?),
-        },
-        false => Arc::new(fs::read(path).map_err(failed)?),
+    if !metadata.is_file() {
+        // It may have no end, and a pipe without a writer would not even open.
+        return Err(failed(io::Error::other("it is no regular file")));
+    }
+    let file = File::open(path).map_err(failed)?;
+    let storage: Storage = match map(&file) {
+        Ok(map) => Arc::new(map),
+        Err(_) => Arc::new(fs::read(path).map_err(failed)?),
     };
     read(Bytes::new(storage))
 }

@@ -4,14 +4,15 @@
 //! data; the data is laid out behind it and streamed from where it is. Below 2 GiB data lies in the flatbuffer's reach, as
 //! every runtime expects; above, buffers say where in the file it lies.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use planish_core::{Model, op};
 
 use crate::buffers::Layout;
 use crate::error::{Error, NoOperator};
+use crate::new_file::NewFile;
 
 pub(crate) mod emit;
 mod flex;
@@ -67,15 +68,13 @@ pub fn write_file_with(model: &Model, path: impl AsRef<Path>, options: &WriteOpt
         path: path.to_owned(),
         source,
     };
-    // What a link leads to is replaced, not the link; what is no regular file, such as a pipe, is written to as it is.
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    if fs::metadata(&target).is_ok_and(|m| !m.is_file()) {
-        let mut out = OpenOptions::new().write(true).open(&target).map_err(failed)?;
-        return prepared.stream(&mut out).map_err(failed);
+    let file = NewFile::create(path).map_err(failed)?;
+    match file.is_stream() {
+        true => prepared.stream(&mut file.file()),
+        false => prepared.write(file.file()),
     }
-    let beside = Beside::create(&target).map_err(failed)?;
-    prepared.write(&beside.file).map_err(failed)?;
-    beside.place(&target).map_err(failed)
+    .map_err(failed)?;
+    file.place().map_err(failed)
 }
 
 /// The operations that stand in the way of writing a model with these options: no TFLite operator computes them.
@@ -146,49 +145,6 @@ impl<'m> Prepared<'m> {
         self.plan.buffers.write_file(&self.layout, file)?;
         io::Seek::seek(&mut file, io::SeekFrom::Start(self.layout.end))?;
         file.write_all(&self.associated)
-    }
-}
-
-/// A file beside the one to write, removed unless it is moved into place.
-struct Beside {
-    file: File,
-    path: PathBuf,
-    placed: bool,
-}
-
-impl Beside {
-    fn create(target: &Path) -> io::Result<Beside> {
-        let name = target.file_name().ok_or_else(|| io::Error::other("it names no file"))?;
-        for attempt in 0..100 {
-            let mut beside = std::ffi::OsString::from(".");
-            beside.push(name);
-            beside.push(format!(".{}-{attempt}.part", std::process::id()));
-            let path = target.with_file_name(beside);
-            match OpenOptions::new().write(true).create_new(true).open(&path) {
-                Ok(file) => return Ok(Beside { file, path, placed: false }),
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(e) => return Err(e),
-            }
-        }
-        Err(io::Error::other("there are too many unfinished files beside it"))
-    }
-
-    fn place(mut self, target: &Path) -> io::Result<()> {
-        // Some file systems write all of a file to the disk when it is moved over another one, which takes longer than all
-        // the rest; so the other one goes first.
-        let _ = fs::remove_file(target);
-        fs::rename(&self.path, target)?;
-        self.placed = true;
-        Ok(())
-    }
-}
-
-impl Drop for Beside {
-    fn drop(&mut self) {
-        if !self.placed {
-            // Nothing better can be done where even this fails.
-            let _ = fs::remove_file(&self.path);
-        }
     }
 }
 

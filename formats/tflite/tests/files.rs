@@ -137,6 +137,11 @@ fn custom_options_are_a_flexbuffer_map() {
 }
 
 #[test]
+fn a_model_without_a_graph_is_refused() {
+    assert!(matches!(write(&Model::new()), Err(Error::Model { .. })));
+}
+
+#[test]
 fn nothing_is_left_behind() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("model.tflite");
@@ -164,4 +169,25 @@ fn a_file_may_replace_the_one_it_was_read_from() {
         std::fs::read(&path).expect("the file"),
         write(&model).expect("the model can be written")
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn pipes_and_devices_are_written_to_but_not_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipe = folder.path().join("pipe.tflite");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("every unix has it");
+    assert!(made.success());
+    // Nobody writes to it: waiting for that would take forever.
+    assert!(matches!(read_file(&pipe), Err(Error::Read { .. })));
+    assert!(matches!(read_file("/dev/zero"), Err(Error::Read { .. })));
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || std::fs::read(pipe).expect("the other end writes")
+    });
+    write_file(&models::dense(), &pipe).expect("a pipe takes bytes in order");
+    let whole = write(&models::dense()).expect("the model can be written");
+    assert_eq!(reader.join().expect("the reader ends"), whole);
+    assert!(matches!(write_file(&models::dense(), "/dev/full"), Err(Error::Write { .. })));
+    assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 1);
 }

@@ -13,6 +13,9 @@ pub(super) enum Element {
     Text(usize),
 }
 
+/// Strings of a few bytes take many times as many in memory.
+const MOST_STRINGS: usize = 1 << 24;
+
 const PLAIN: &[(&str, DType)] = &[
     ("f4", DType::F32),
     ("f2", DType::F16),
@@ -46,7 +49,10 @@ impl Element {
         if let Some(&(_, dtype)) = PLAIN.iter().find(|(name, _)| *name == kind) {
             return Ok(Element::Plain(dtype));
         }
-        let width = |digits: &str| digits.parse::<u32>().map(|w| w as usize).map_err(|_| unsupported());
+        let width = |digits: &str| match digits.parse::<u32>() {
+            Ok(width) if width > 0 => Ok(width as usize),
+            _ => Err(unsupported()),
+        };
         match kind.split_at_checked(1) {
             Some(("S", digits)) => Ok(Element::Bytes(width(digits)?)),
             Some(("U", digits)) => Ok(Element::Text(width(digits)?)),
@@ -126,9 +132,11 @@ impl Header {
 
     /// How many bytes the array takes.
     pub(super) fn bytes(&self) -> Result<usize, String> {
-        let bytes = self.dims.iter().try_fold(self.element.size(), |n, &d| n.checked_mul(d));
-        bytes
+        // An extent of 0 does not excuse others.
+        let size = |least: usize| self.dims.iter().try_fold(self.element.size(), |n, &d| n.checked_mul(d.max(least)));
+        size(1)
             .filter(|&n| isize::try_from(n).is_ok())
+            .and_then(|_| size(0))
             .ok_or_else(|| "is damaged: its shape is impossible".into())
     }
 
@@ -154,13 +162,12 @@ impl Header {
         let width = self.element.size();
         let trimmed = |s: &[u8]| s[..s.iter().rposition(|&b| b != 0).map_or(0, |last| last + 1)].to_vec();
         let strings = |one: &dyn Fn(&[u8]) -> Vec<u8>| {
-            let count = dims.iter().product();
-            let all: Vec<Vec<u8>> = match width {
-                0 => vec![Vec::new(); count],
-                _ => data.chunks_exact(width).map(one).collect(),
-            };
+            let all: Vec<Vec<u8>> = data.chunks_exact(width).map(one).collect();
             Tensor::from_strings(&dims, &all)
         };
+        if !matches!(self.element, Element::Plain(_)) && data.len() / width > MOST_STRINGS {
+            return Err(format!("holds more than {MOST_STRINGS} strings"));
+        }
         let code_points = |s: &[u8]| {
             let points = s.chunks_exact(4).map(|c| u32::from_le_bytes([c[0], c[1], c[2], c[3]]));
             let text: String = points.map(|p| char::from_u32(p).unwrap_or(char::REPLACEMENT_CHARACTER)).collect();

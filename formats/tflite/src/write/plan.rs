@@ -102,6 +102,12 @@ pub(crate) fn no_operators(model: &Model, options: &WriteOptions) -> Vec<NoOpera
 /// Plans the file of a model.
 pub(crate) fn plan<'m>(model: &'m Model, options: &WriteOptions) -> Result<Plan<'m>, Error> {
     let order = subgraph_order(model);
+    if order.is_empty() {
+        return Err(Error::Model {
+            place: "the model".into(),
+            problem: "it has no graph".into(),
+        });
+    }
     let index: BTreeMap<GraphId, i32> = order.iter().enumerate().map(|(i, &id)| (id, i as i32)).collect();
     for &id in &order {
         for op in model.graph(id).ids() {

@@ -1,0 +1,85 @@
+//! A file that appears complete or not at all.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A file to be written beside its place, and moved there once it is whole; removed where that does not happen.
+///
+/// What is no regular file, such as a pipe, is written to as it is.
+#[derive(Debug)]
+pub struct NewFile {
+    file: File,
+    target: PathBuf,
+    beside: Option<PathBuf>,
+}
+
+impl NewFile {
+    /// A file to stand at `path`. What a link leads to is replaced, not the link.
+    ///
+    /// # Errors
+    /// Where no file can be written there.
+    pub fn create(path: &Path) -> io::Result<NewFile> {
+        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        if fs::metadata(&target).is_ok_and(|m| !m.is_file()) {
+            let file = OpenOptions::new().write(true).open(&target)?;
+            return Ok(NewFile {
+                file,
+                target,
+                beside: None,
+            });
+        }
+        let name = target.file_name().ok_or_else(|| io::Error::other("it names no file"))?;
+        for attempt in 0..100 {
+            let mut beside = std::ffi::OsString::from(".");
+            beside.push(name);
+            beside.push(format!(".{}-{attempt}.part", std::process::id()));
+            let beside = target.with_file_name(beside);
+            match OpenOptions::new().write(true).create_new(true).open(&beside) {
+                Ok(file) => {
+                    return Ok(NewFile {
+                        file,
+                        target,
+                        beside: Some(beside),
+                    });
+                }
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Err(io::Error::other("there are too many unfinished files beside it"))
+    }
+
+    /// The file to write to.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Whether it takes bytes only in their order.
+    pub fn is_stream(&self) -> bool {
+        self.beside.is_none()
+    }
+
+    /// Moves the file to its place.
+    ///
+    /// # Errors
+    /// Where it cannot be moved there; it is removed then.
+    pub fn place(mut self) -> io::Result<()> {
+        let Some(beside) = &self.beside else { return Ok(()) };
+        // Some file systems write all of a file to the disk when it is moved over another one, which takes longer than all
+        // the rest; so the other one goes first.
+        let _ = fs::remove_file(&self.target);
+        fs::rename(beside, &self.target)?;
+        self.beside = None;
+        Ok(())
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if let Some(beside) = &self.beside {
+            // Nothing better can be done where even this fails.
+            let _ = fs::remove_file(beside);
+        }
+    }
+}
