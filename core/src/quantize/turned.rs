@@ -28,7 +28,7 @@ impl<'t> Rows<'t> {
         let factors = tensor.factors();
         let fits = quant.axis().is_none_or(by_row) && factors.is_none_or(|(axis, _)| by_row(axis));
         let symmetric = quant.zero_points().iter().all(|&zero| zero == 0);
-        (fits && symmetric && first % matrix.columns == 0 && len % matrix.columns == 0).then_some(Rows {
+        (fits && symmetric && first.is_multiple_of(matrix.columns) && len.is_multiple_of(matrix.columns)).then_some(Rows {
             first: first / matrix.columns,
             factors: factors.map(|(_, factors)| factors),
             matrix,
