@@ -24,7 +24,11 @@ pub enum Match {
     /// A `transpose` before `batch_matmul` becomes an attribute.
     Absorb { product: OpId, operand: usize, input: Value },
     /// `fully_connected` by computed weights becomes `batch_matmul`.
-    Multiply { product: OpId },
+    Multiply {
+        product: OpId,
+        /// How many elements a row of the first operand has, where it has to be reshaped to rows first.
+        rows: Option<i32>,
+    },
     /// The `reshape` before `fully_connected` goes.
     Unfold { product: OpId, input: Value },
     /// The `reshape` after `fully_connected` goes.
@@ -96,8 +100,18 @@ fn connected(op: OpRef<'_>, attributes: &FullyConnected) -> Result<Match, Skip> 
         return Err(Skip::No);
     }
     let last = |v: ValueRef<'_>| v.ty().shape.dims().and_then(|d| d.last()?.known());
-    if !is_weight(weights) && attributes.activation != Activation::SignBit && last(x).is_some() {
-        return Ok(Match::Multiply { product: op.id() });
+    if let Some(last) = last(x)
+        && !is_weight(weights)
+        && attributes.activation != Activation::SignBit
+    {
+        let depth = weights.ty().shape.dim(1).known().unwrap_or(last);
+        let flat = attributes.keep_num_dims || x.ty().shape.rank() == Some(2) && last == depth;
+        let rows = if flat {
+            None
+        } else {
+            Some(i32::try_from(depth).ok().filter(|&d| d > 0).ok_or(Skip::No)?)
+        };
+        return Ok(Match::Multiply { product: op.id(), rows });
     }
     if let Op::Reshape(_) = x.producer().op()
         && !attributes.keep_num_dims
@@ -179,7 +193,7 @@ impl Rule for CanonicalizeMatmul {
                 operands[operand] = Some(input);
                 graph.add_with_empty(op, &operands)
             }
-            Match::Multiply { product } => multiply(graph, product),
+            Match::Multiply { product, rows } => multiply(graph, product, rows),
             Match::Unfold { product, input } => {
                 let mut operands = graph.operands(product);
                 operands[0] = Some(input);
@@ -219,20 +233,14 @@ fn connect(graph: &mut Graph, product: OpId, weights: Tensor) -> Value {
     graph.add(op, &[x, weights])
 }
 
-fn multiply(graph: &mut Graph, product: OpId) -> Value {
+fn multiply(graph: &mut Graph, product: OpId, rows: Option<i32>) -> Value {
     let operands = graph.operands(product);
     let (mut x, weights) = (operands[0].expect("found with both"), operands[1].expect("found with both"));
     let Op::FullyConnected(attributes) = graph.op(product).clone() else {
         unreachable!("found as one")
     };
-    if !attributes.keep_num_dims && graph.ty(x).shape.rank() != Some(2) {
-        let depth = graph
-            .ty(weights)
-            .shape
-            .dim(1)
-            .known()
-            .or(graph.ty(x).shape.dims().and_then(|d| d.last()?.known()));
-        let shape = graph.add_ints(&[-1, depth.expect("found with a known depth") as i32]);
+    if let Some(elements) = rows {
+        let shape = graph.add_ints(&[-1, elements]);
         x = graph.add(Reshape {}, &[x, shape]);
     }
     let op = BatchMatmul {

@@ -30,6 +30,13 @@ impl Extent {
     }
 }
 
+/// Whether a slice of one element along every other axis has the extent of `source` along `axis`: not where there is no such element.
+pub(crate) fn lends(graph: &Graph, source: Value, axis: usize) -> bool {
+    let ty = graph.ty(source);
+    let holds_one = |dims: &[Dim]| dims.iter().enumerate().all(|(i, dim)| i == axis || *dim != Dim::Known(0));
+    ty.dtype != DType::String && ty.shape.dims().is_some_and(holds_one)
+}
+
 /// A value of these extents whose every element is the scalar constant `element`.
 pub(crate) fn filled(graph: &mut Graph, element: &Tensor, extents: &[Extent]) -> Value {
     let dtype = element.dtype();
@@ -47,8 +54,8 @@ pub(crate) fn filled(graph: &mut Graph, element: &Tensor, extents: &[Extent]) ->
     let computed = extents.iter().any(|e| matches!(e, Extent::Scalar(_)));
     if let ([at], false) = (&borrowed[..], computed)
         && let Extent::Of(source, axis) = extents[*at]
+        && lends(graph, source, axis)
         && let Some(rank) = graph.ty(source).shape.rank()
-        && graph.ty(source).dtype != DType::String
     {
         let one = |i: usize, here: usize| if i == here { -1 } else { 1 };
         let begin = graph.add_ints(&vec![0; rank]);

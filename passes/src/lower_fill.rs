@@ -4,7 +4,7 @@
 use planish_core::known::known_dims;
 use planish_core::{Dim, Graph, Meaning, Op, OpRef, PassEntry, Rule, Skip, Tensor, Value};
 
-use crate::dimensions::{Extent, filled};
+use crate::dimensions::{Extent, filled, lends};
 use crate::extents::extent_of;
 
 /// See the module's description.
@@ -28,6 +28,9 @@ impl Rule for LowerFill {
         let unknown: Vec<usize> = (0..known.len()).filter(|&i| known[i] == Dim::Unknown).collect();
         let [at] = unknown[..] else { return Err(Skip::No) };
         let (source, axis) = extent_of(dims, at).ok_or(Skip::because("its run-time extent is computed, not borrowed"))?;
+        if !lends(op.graph(), source, axis) {
+            return Err(Skip::because("the value that has its run-time extent holds no element to borrow"));
+        }
         let extents = known
             .iter()
             .map(|d| d.known().map_or(Extent::Of(source, axis), Extent::Known))

@@ -18,6 +18,12 @@ pub(super) fn fused_layers(quantized: Option<&QuantizeOptions>) -> FuseLstmOptio
     }
 }
 
+/// Rows from which on a product is bound by arithmetic rather than by reading its weights.
+const MANY_ROWS: usize = 16;
+
+/// Input and output channels, as half their harmonic mean, below which a convolution is narrow.
+const NARROW: usize = 32;
+
 /// XNNPACK has int8-weight kernels for products with per-row or per-image quantized activations, but not for depthwise
 /// convolution: the builtin kernel it falls back to is slower than XNNPACK's float one, and cuts the graph in pieces.
 /// A `dequantize` of a constant, on the other hand, is unpacked once when the model is loaded.
@@ -26,6 +32,9 @@ pub(super) fn quantized(op: OpRef<'_>, weight: Weight) -> Verdict {
         Op::FullyConnected(_) if float_activations(op, 0) => {
             Verdict::Hybrid("XNNPACK multiplies int8 weights with activations quantized by row")
         }
+        Op::Conv2d(_) if float_activations(op, 0) && is_narrow(op) => Verdict::WeightOnly(
+            "it has so few channels that quantizing its input and making its result real takes longer than integer products save",
+        ),
         Op::Conv2d(_) if float_activations(op, 0) => Verdict::Hybrid("XNNPACK convolves int8 weights with activations quantized by image"),
         Op::BatchMatmul(_) if weight.operand == 1 && float_activations(op, 0) => {
             Verdict::Hybrid("XNNPACK multiplies int8 weights with activations quantized by row")
@@ -48,4 +57,27 @@ pub(super) fn quantized(op: OpRef<'_>, weight: Weight) -> Verdict {
         | Op::Svdf(_) => Verdict::Hybrid("the builtin kernel multiplies int8 weights with activations quantized by row"),
         _ => Verdict::WeightOnly("there is no hybrid kernel for it"),
     }
+}
+
+/// Whether a pointwise convolution has so few channels that integer arithmetic does not pay.
+///
+/// Beside the `rows · i · o` products of `i` input and `o` output channels, a hybrid convolution quantizes `rows · i` activations
+/// and makes `rows · o` sums real: a part of the products that goes with `1 / i + 1 / o`. Timed beside XNNPACK's float convolution
+/// on AVX2, `i · o / (i + o)` decides whatever the number of rows: half as fast at 20, three quarters at 27, as fast at 64 to 80,
+/// faster above. Where a CPU multiplies integers some four times as fast as floats (AVX-512-VNNI, Arm's dot products), the same costs
+/// let hybrid break even near 30, hence the bound. Few rows are bound by reading the weights, so that integers win there.
+fn is_narrow(op: OpRef<'_>) -> bool {
+    let Some(&[outputs, 1, 1, inputs]) = op
+        .operand(1)
+        .and_then(|v| v.ty().shape.known())
+        .as_deref()
+        .and_then(|dims| dims.as_array())
+    else {
+        return false;
+    };
+    let Some([leading @ .., _]) = op.result(0).ty().shape.dims() else {
+        return false;
+    };
+    let rows: usize = leading.iter().map(|d| d.known().unwrap_or(1)).product();
+    rows >= MANY_ROWS && inputs * outputs < NARROW * (inputs + outputs)
 }
