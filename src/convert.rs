@@ -80,7 +80,7 @@ impl ConvertOptions {
         self
     }
 
-    /// The passes that a conversion runs, in order.
+    /// The passes that the conversion of a SavedModel runs, in order.
     ///
     /// # Errors
     /// Where `passes` is no pipeline of registered passes.
@@ -102,6 +102,17 @@ impl ConvertOptions {
             manager = manager.verify(Verify::EveryPass);
         }
         Ok(manager.stop_after(self.stop_after))
+    }
+
+    /// The passes that a conversion of this input runs: none for a TFLite file of which neither quantization nor a pass is
+    /// asked, which is written back as it is, to the last bit of what it computes.
+    ///
+    /// # Errors
+    /// As [`ConvertOptions::pipeline()`].
+    pub fn pipeline_for(&self, input: &Path) -> Result<PassManager> {
+        let asked = self.quantize.is_some() || !self.passes.trim().is_empty();
+        let raw = self.raw || input.is_file() && !asked;
+        ConvertOptions { raw, ..self.clone() }.pipeline()
     }
 }
 
@@ -135,7 +146,7 @@ pub fn convert(input: impl AsRef<Path>, options: &ConvertOptions) -> Result<Conv
 /// # Errors
 /// As [`convert()`].
 pub fn convert_observed(input: impl AsRef<Path>, options: &ConvertOptions, observer: &mut Observer<'_>) -> Result<Converted> {
-    let pipeline = options.pipeline()?;
+    let pipeline = options.pipeline_for(input.as_ref())?;
     let mut model = read(input, options)?;
     let weight_bytes_before = weight_bytes(&model);
     let mut report = pipeline.run_observed(&mut model, observer)?;

@@ -86,7 +86,7 @@ impl Arguments {
 pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> Outcome {
     let options = arguments.options();
     if let Some(name) = &arguments.print_after {
-        let pipeline = options.pipeline()?;
+        let pipeline = options.pipeline_for(&arguments.model.model)?;
         if !pipeline.steps().iter().any(|step| step.name() == name) {
             let names: Vec<_> = pipeline.steps().iter().map(|step| step.name()).collect();
             return Err(format!("--print-after: the pipeline has no pass `{name}`; it runs {}", names.join(", ")).into());
