@@ -7,6 +7,7 @@
 //! value. Adding never invalidates an id; ids are freed only by [`Graph::sweep`], which is the manager's to call.
 //! Order is by id wherever order is seen.
 
+mod edges;
 mod effects;
 mod uses;
 mod views;
@@ -15,7 +16,7 @@ use std::collections::{BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
 use petgraph::Direction::{Incoming, Outgoing};
-use petgraph::stable_graph::{NodeIndex, StableDiGraph};
+use petgraph::stable_graph::{EdgeIndex, NodeIndex, StableDiGraph};
 use petgraph::visit::EdgeRef;
 use smallvec::SmallVec;
 
@@ -23,6 +24,7 @@ use crate::infer::{self, InferError};
 use crate::op::{Const, Op, Parameters, Return};
 use crate::tensor::Tensor;
 use crate::types::Type;
+use edges::Edge;
 pub use views::{OpRef, ValueRef};
 
 /// Names one operation of a graph.
@@ -92,13 +94,21 @@ impl ValueInfo {
 struct OpData {
     op: Op,
     results: SmallVec<[ValueInfo; 1]>,
-    operands: u32,
+    /// The edge of each operand.
+    operands: SmallVec<[Option<EdgeIndex>; 4]>,
+    /// How many edges go out.
+    readers: usize,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Edge {
-    Operand { port: u32, operand: u32 },
-    After,
+impl OpData {
+    fn new(op: Op, results: SmallVec<[ValueInfo; 1]>) -> OpData {
+        OpData {
+            op,
+            results,
+            operands: SmallVec::new(),
+            readers: 0,
+        }
+    }
 }
 
 /// Operations connected by their uses of values.
@@ -106,6 +116,8 @@ enum Edge {
 pub struct Graph {
     name: String,
     inner: StableDiGraph<OpData, Edge>,
+    /// How many edges are gone but not taken out yet.
+    gone: usize,
     parameters: OpId,
     ret: OpId,
 }
@@ -114,19 +126,12 @@ impl Graph {
     /// A graph without parameters and results.
     pub fn new(name: impl Into<String>) -> Graph {
         let mut inner = StableDiGraph::new();
-        let parameters = OpId(inner.add_node(OpData {
-            op: Parameters {}.into(),
-            results: SmallVec::new(),
-            operands: 0,
-        }));
-        let ret = OpId(inner.add_node(OpData {
-            op: Return {}.into(),
-            results: SmallVec::new(),
-            operands: 0,
-        }));
+        let parameters = OpId(inner.add_node(OpData::new(Parameters {}.into(), SmallVec::new())));
+        let ret = OpId(inner.add_node(OpData::new(Return {}.into(), SmallVec::new())));
         Graph {
             name: name.into(),
             inner,
+            gone: 0,
             parameters,
             ret,
         }
@@ -203,7 +208,7 @@ impl Graph {
             };
             assert!(self.uses(gone).is_empty(), "a removed parameter has no uses");
             self.inner[self.parameters.0].results.remove(position);
-            let later: Vec<_> = self.inner.edges_directed(self.parameters.0, Outgoing).map(|e| e.id()).collect();
+            let later: Vec<_> = self.edges(self.parameters, Outgoing).map(|e| e.id()).collect();
             for edge in later {
                 if let Edge::Operand { port, .. } = &mut self.inner[edge]
                     && *port > position as u32
@@ -256,12 +261,7 @@ impl Graph {
 
     /// Adds an operation with declared results.
     pub fn add_declared(&mut self, op: impl Into<Op>, operands: &[Option<Value>], results: Vec<ValueInfo>) -> OpId {
-        let data = OpData {
-            op: op.into(),
-            results: results.into(),
-            operands: 0,
-        };
-        let id = OpId(self.inner.add_node(data));
+        let id = OpId(self.inner.add_node(OpData::new(op.into(), results.into())));
         self.set_operands(id, operands);
         id
     }
@@ -378,7 +378,7 @@ impl Graph {
         let mut waiting: Vec<u32> = vec![0; self.inner.node_indices().next_back().map_or(0, |n| n.index() + 1)];
         let mut ready = BinaryHeap::new();
         for node in self.inner.node_indices() {
-            let count = self.inner.edges_directed(node, Incoming).count() as u32;
+            let count = self.edges(OpId(node), Incoming).count() as u32;
             waiting[node.index()] = count;
             if count == 0 && node != self.ret.0 {
                 ready.push(Reverse(node));
@@ -387,7 +387,7 @@ impl Graph {
         let mut order = Vec::with_capacity(self.len());
         while let Some(Reverse(node)) = ready.pop() {
             order.push(OpId(node));
-            for edge in self.inner.edges_directed(node, Outgoing) {
+            for edge in self.edges(OpId(node), Outgoing) {
                 let target = edge.target();
                 waiting[target.index()] -= 1;
                 if waiting[target.index()] == 0 && target != self.ret.0 {

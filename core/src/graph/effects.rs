@@ -13,7 +13,7 @@ impl Graph {
     /// Lets `later` run only after `earlier`.
     pub fn add_after(&mut self, earlier: OpId, later: OpId) {
         if earlier != later && !self.after(later).contains(&earlier) {
-            self.inner.add_edge(earlier.0, later.0, Edge::After);
+            self.add_edge(earlier.0, later.0, Edge::After);
         }
     }
 
@@ -34,29 +34,21 @@ impl Graph {
 
     /// Removes the *after* edges of an operation and returns where they came from and where they went.
     fn take_after(&mut self, id: OpId) -> (Vec<OpId>, Vec<OpId>) {
-        let earlier = self.after(id);
-        let edges = self.inner.edges_directed(id.0, Outgoing);
-        let later: Vec<OpId> = edges
-            .filter(|e| matches!(e.weight(), Edge::After))
-            .map(|e| OpId(e.target()))
-            .collect();
-        let after: Vec<_> = [Incoming, Outgoing]
-            .into_iter()
-            .flat_map(|direction| self.inner.edges_directed(id.0, direction))
-            .filter(|e| matches!(e.weight(), Edge::After))
-            .map(|e| e.id())
-            .collect();
-        for edge in after {
-            self.inner.remove_edge(edge);
-        }
+        let [before, behind] = [Incoming, Outgoing].map(|direction| {
+            let after = self.edges(id, direction).filter(|e| matches!(e.weight(), Edge::After));
+            after.map(|e| (e.id(), OpId(e.source()), OpId(e.target()))).collect::<Vec<_>>()
+        });
+        let mut earlier: Vec<OpId> = before.iter().map(|&(_, source, _)| source).collect();
+        earlier.sort_unstable();
+        let later = behind.iter().map(|&(_, _, target)| target).collect();
+        self.drop_edges(before.into_iter().chain(behind).map(|(edge, ..)| edge));
         (earlier, later)
     }
 
     /// The operations that `id` must run after although it reads none of their results, in order.
     pub fn after(&self, id: OpId) -> Vec<OpId> {
         let mut earlier: Vec<OpId> = self
-            .inner
-            .edges_directed(id.0, Incoming)
+            .edges(id, Incoming)
             .filter(|e| matches!(e.weight(), Edge::After))
             .map(|e| OpId(e.source()))
             .collect();
@@ -66,11 +58,11 @@ impl Graph {
 
     /// Whether an operation writes this value in place: it is state, which no other value can stand in for.
     pub fn is_state(&self, value: Value) -> bool {
-        self.inner.edges_directed(value.op.0, Outgoing).any(|edge| match *edge.weight() {
+        self.edges(value.op, Outgoing).any(|edge| match *edge.weight() {
             Edge::Operand { port, operand } => {
                 port == value.port && self.op(OpId(edge.target())).kind().state_operands().contains(&(operand as usize))
             }
-            Edge::After => false,
+            Edge::After | Edge::Gone => false,
         })
     }
 
@@ -86,11 +78,11 @@ impl Graph {
             .collect();
         while let Some(node) = todo.pop() {
             if keep.insert(node) {
-                todo.extend(self.inner.neighbors_directed(node, Incoming));
+                todo.extend(self.edges(OpId(node), Incoming).map(|e| e.source()));
             }
         }
         let before = self.len();
-        self.inner.retain_nodes(|_, node| keep.contains(&node));
+        self.rebuild_edges(|node| keep.contains(&node));
         before - self.len()
     }
 
@@ -101,8 +93,9 @@ impl Graph {
             || matches!(
                 op.kind(),
                 OpKind::While | OpKind::If | OpKind::Call | OpKind::Foreign | OpKind::Custom | OpKind::Builtin
-            ) && (self.inner.edges_directed(id.0, Incoming).any(|e| matches!(e.weight(), Edge::After))
-                || self.inner.edges_directed(id.0, Outgoing).any(|e| matches!(e.weight(), Edge::After)))
+            ) && [Incoming, Outgoing]
+                .into_iter()
+                .any(|direction| self.edges(id, direction).any(|e| matches!(e.weight(), Edge::After)))
     }
 
     /// Whether `return` or an effect needs an operation, directly or through others.
@@ -114,7 +107,7 @@ impl Graph {
                 return true;
             }
             if seen.insert(id) {
-                todo.extend(self.inner.neighbors_directed(id.0, Outgoing).map(OpId));
+                todo.extend(self.edges(id, Outgoing).map(|e| OpId(e.target())));
             }
         }
         false
@@ -128,7 +121,7 @@ impl Graph {
         let mut retired = Vec::new();
         let mut todo = vec![id];
         while let Some(id) = todo.pop() {
-            let used = self.inner.neighbors_directed(id.0, Outgoing).next().is_some();
+            let used = self.inner[id.0].readers > 0;
             if used || id == self.ret || id == self.parameters || self.has_effects(id) {
                 continue;
             }

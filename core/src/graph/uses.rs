@@ -1,6 +1,7 @@
 //! Operands and uses: the edges that carry values.
 
-use petgraph::Direction::{Incoming, Outgoing};
+use petgraph::Direction::Outgoing;
+use petgraph::stable_graph::EdgeIndex;
 use petgraph::visit::EdgeRef;
 use smallvec::SmallVec;
 
@@ -9,41 +10,28 @@ use super::{Edge, Graph, OpId, Operands, Use, Value};
 impl Graph {
     /// The operands of an operation, by port; empty ports are `None`, and trailing empty ports may be missing.
     pub fn operands(&self, id: OpId) -> Operands {
-        let mut operands: Operands = SmallVec::from_elem(None, self.inner[id.0].operands as usize);
-        for edge in self.inner.edges_directed(id.0, Incoming) {
-            if let Edge::Operand { port, operand } = *edge.weight() {
-                operands[operand as usize] = Some(Value {
-                    op: OpId(edge.source()),
-                    port,
-                });
-            }
-        }
-        operands
+        self.inner[id.0].operands.iter().map(|&edge| self.read_by(edge?)).collect()
     }
 
     /// One operand; `None` where the port is empty or does not exist.
     pub fn operand(&self, id: OpId, operand: usize) -> Option<Value> {
-        self.inner.edges_directed(id.0, Incoming).find_map(|edge| match *edge.weight() {
-            Edge::Operand { port, operand: o } if o as usize == operand => Some(Value {
-                op: OpId(edge.source()),
-                port,
-            }),
-            _ => None,
-        })
+        self.read_by((*self.inner[id.0].operands.get(operand)?)?)
+    }
+
+    /// The value that an edge is a use of.
+    fn read_by(&self, edge: EdgeIndex) -> Option<Value> {
+        let (source, _) = self.inner.edge_endpoints(edge)?;
+        match self.inner[edge] {
+            Edge::Operand { port, .. } => Some(Value { op: OpId(source), port }),
+            Edge::After | Edge::Gone => None,
+        }
     }
 
     /// Replaces all operands of an operation.
     pub fn set_operands(&mut self, id: OpId, operands: &[Option<Value>]) {
-        let old: Vec<_> = self
-            .inner
-            .edges_directed(id.0, Incoming)
-            .filter(|e| matches!(e.weight(), Edge::Operand { .. }))
-            .map(|e| e.id())
-            .collect();
-        for edge in old {
-            self.inner.remove_edge(edge);
-        }
-        self.inner[id.0].operands = operands.len() as u32;
+        let old = self.inner[id.0].operands.clone();
+        self.drop_edges(old.into_iter().flatten());
+        self.inner[id.0].operands = SmallVec::from_elem(None, operands.len());
         for (operand, value) in operands.iter().enumerate() {
             if let Some(value) = value {
                 self.connect(*value, id, operand);
@@ -53,40 +41,19 @@ impl Graph {
 
     /// Replaces one operand, or empties its port.
     pub fn set_operand(&mut self, id: OpId, operand: usize, value: Option<Value>) {
-        let old = self.inner.edges_directed(id.0, Incoming).find_map(|e| match *e.weight() {
-            Edge::Operand { operand: o, .. } if o as usize == operand => Some(e.id()),
-            _ => None,
-        });
-        if let Some(edge) = old {
-            self.inner.remove_edge(edge);
-        }
-        let count = &mut self.inner[id.0].operands;
-        *count = (*count).max(operand as u32 + 1);
+        let edges = &mut self.inner[id.0].operands;
+        edges.resize(edges.len().max(operand + 1), None);
+        let old = edges[operand];
+        self.drop_edges(old);
         if let Some(value) = value {
             self.connect(value, id, operand);
         }
     }
 
-    fn connect(&mut self, value: Value, id: OpId, operand: usize) {
-        assert!(
-            (value.port as usize) < self.inner[value.op.0].results.len(),
-            "the operand is a result that exists"
-        );
-        self.inner.add_edge(
-            value.op.0,
-            id.0,
-            Edge::Operand {
-                port: value.port,
-                operand: operand as u32,
-            },
-        );
-    }
-
     /// The uses of a value, in order of operation and operand.
     pub fn uses(&self, value: Value) -> Vec<Use> {
         let mut uses: Vec<Use> = self
-            .inner
-            .edges_directed(value.op.0, Outgoing)
+            .edges(value.op, Outgoing)
             .filter_map(|edge| match *edge.weight() {
                 Edge::Operand { port, operand } if port == value.port => Some(Use {
                     op: OpId(edge.target()),
