@@ -7,6 +7,8 @@ use clap::{Parser, Subcommand};
 
 mod convert;
 mod inspect;
+#[cfg(unix)]
+mod interrupt;
 mod model_arguments;
 mod npz;
 mod passes;
@@ -43,13 +45,7 @@ pub(crate) fn main() -> i32 {
         }
     };
     let mut out = io::BufWriter::new(io::stdout().lock());
-    let outcome = match arguments.verb {
-        Verb::Convert(arguments) => convert::run(arguments, &mut out),
-        Verb::Inspect(arguments) => inspect::run(arguments, &mut out),
-        Verb::Passes(arguments) => passes::run(arguments, &mut out),
-        Verb::Run(arguments) => run::run(arguments, &mut out),
-    };
-    match outcome.and_then(|()| Ok(out.flush()?)) {
+    match run(arguments.verb, &mut out).and_then(|()| Ok(out.flush()?)) {
         Ok(()) => 0,
         Err(error) if closed_pipe(&*error) => 0,
         Err(error) => {
@@ -59,6 +55,17 @@ pub(crate) fn main() -> i32 {
             let _ = writeln!(io::stderr(), "{start}error:{end} {}", with_causes(&*error));
             1
         }
+    }
+}
+
+fn run(verb: Verb, out: &mut dyn Write) -> Outcome {
+    #[cfg(unix)]
+    interrupt::leave_nothing_behind()?;
+    match verb {
+        Verb::Convert(arguments) => convert::run(arguments, out),
+        Verb::Inspect(arguments) => inspect::run(arguments, out),
+        Verb::Passes(arguments) => passes::run(arguments, out),
+        Verb::Run(arguments) => run::run(arguments, out),
     }
 }
 

@@ -27,6 +27,6 @@ mod version;
 mod write;
 
 pub use error::{Error, NoOperator};
-pub use new_file::NewFile;
+pub use new_file::{NewFile, NoNewFiles};
 pub use read::{read, read_file};
 pub use write::{ASSOCIATED_FILES, WriteOptions, no_operators, write, write_file, write_file_with, write_to};

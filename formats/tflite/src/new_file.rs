@@ -1,8 +1,23 @@
 //! A file that appears complete or not at all.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The files of this process that are not in their place yet.
+static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+fn unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keeps files from being begun and from being placed for as long as it lives.
+#[derive(Debug)]
+pub struct NoNewFiles {
+    _unfinished: MutexGuard<'static, BTreeSet<PathBuf>>,
+}
 
 /// A file to be written beside its place, and moved there once it is whole; removed where that does not happen.
 ///
@@ -30,6 +45,7 @@ impl NewFile {
             });
         }
         let name = target.file_name().ok_or_else(|| io::Error::other("it names no file"))?;
+        let mut unfinished = unfinished();
         for attempt in 0..100 {
             let mut beside = std::ffi::OsString::from(".");
             beside.push(name);
@@ -37,6 +53,7 @@ impl NewFile {
             let beside = target.with_file_name(beside);
             match OpenOptions::new().write(true).create_new(true).open(&beside) {
                 Ok(file) => {
+                    unfinished.insert(beside.clone());
                     return Ok(NewFile {
                         file,
                         target,
@@ -48,6 +65,18 @@ impl NewFile {
             }
         }
         Err(io::Error::other("there are too many unfinished files beside it"))
+    }
+
+    /// Removes every unfinished file of this process, which is about to end. None is begun or placed until what this returns
+    /// is dropped.
+    #[must_use = "files may be begun as soon as it is dropped"]
+    pub fn remove_unfinished() -> NoNewFiles {
+        let mut unfinished = unfinished();
+        while let Some(beside) = unfinished.pop_first() {
+            // Nothing better can be done where even this fails.
+            let _ = fs::remove_file(beside);
+        }
+        NoNewFiles { _unfinished: unfinished }
     }
 
     /// The file to write to.
@@ -66,10 +95,16 @@ impl NewFile {
     /// Where it cannot be moved there; it is removed then.
     pub fn place(mut self) -> io::Result<()> {
         let Some(beside) = &self.beside else { return Ok(()) };
+        let mut unfinished = unfinished();
         // Some file systems write all of a file to the disk when it is moved over another one, which takes longer than all
         // the rest; so the other one goes first.
         let _ = fs::remove_file(&self.target);
-        fs::rename(beside, &self.target)?;
+        let moved = fs::rename(beside, &self.target);
+        if moved.is_ok() {
+            unfinished.remove(beside);
+        }
+        drop(unfinished);
+        moved?;
         self.beside = None;
         Ok(())
     }
@@ -77,7 +112,9 @@ impl NewFile {
 
 impl Drop for NewFile {
     fn drop(&mut self) {
-        if let Some(beside) = &self.beside {
+        if let Some(beside) = &self.beside
+            && unfinished().remove(beside)
+        {
             // Nothing better can be done where even this fails.
             let _ = fs::remove_file(beside);
         }
