@@ -9,6 +9,7 @@ mod array;
 mod attributes;
 mod batch_norm;
 mod binary;
+mod complex;
 mod composite;
 mod constant;
 mod control;
@@ -64,6 +65,8 @@ use tables::Table;
 enum Bound {
     /// A value of the graph being built.
     Value(Value),
+    /// A complex value, by its parts.
+    Complex(complex::Parts),
     /// The handle of a variable.
     Variable(usize),
     /// The handle of a hash table.

@@ -10,7 +10,7 @@ use planish_core::types::DType;
 
 use super::node::{Node, one};
 use super::unary::plus;
-use super::{Imported, Stop};
+use super::{Imported, Stop, complex};
 
 pub(super) fn add(node: &mut Node<'_>, x: Value, y: Value) -> Result<Value, Stop> {
     node.add(
@@ -61,18 +61,30 @@ fn pair(node: &mut Node<'_>, build: Pair) -> Imported {
 }
 
 pub(super) fn add_v2(node: &mut Node<'_>) -> Imported {
+    if complex::computes(node) {
+        return complex::sum(node);
+    }
     pair(node, add)
 }
 
 pub(super) fn subtract(node: &mut Node<'_>) -> Imported {
+    if complex::computes(node) {
+        return complex::difference(node);
+    }
     pair(node, sub)
 }
 
 pub(super) fn multiply(node: &mut Node<'_>) -> Imported {
+    if complex::computes(node) {
+        return complex::multiply(node);
+    }
     pair(node, mul)
 }
 
 pub(super) fn divide(node: &mut Node<'_>) -> Imported {
+    if complex::computes(node) {
+        return complex::quotient(node);
+    }
     pair(node, |node, x, y| narrowed(node, x, y, div))
 }
 

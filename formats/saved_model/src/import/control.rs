@@ -87,7 +87,7 @@ impl Importer {
                 let tensor = self.graph.constant(*value)?.clone();
                 Some(Arg::Constant(tensor, self.graph.info(*value).name.clone()))
             }
-            Bound::Nothing => None,
+            Bound::Complex(_) | Bound::Nothing => None,
         }
     }
 }
@@ -156,6 +156,7 @@ impl Node<'_> {
         for (i, place) in places.into_iter().enumerate() {
             let value = match importer.bound(place)? {
                 Bound::Value(value) => value,
+                Bound::Complex(parts) => importer.complex_value(parts),
                 Bound::Variable(variable) => importer.read_variable(variable)?,
                 Bound::Table(_) | Bound::Array(_) | Bound::Nothing => return Err(Stop::Foreign),
             };

@@ -30,6 +30,8 @@ pub(super) struct Node<'i> {
     inputs: Rc<[Place]>,
     name: String,
     created: Vec<OpId>,
+    /// What stands in the place of the first input.
+    pub(super) first: Option<Value>,
 }
 
 impl<'i> Node<'i> {
@@ -45,6 +47,7 @@ impl<'i> Node<'i> {
             inputs,
             name,
             created: Vec::new(),
+            first: None,
         })
     }
 
@@ -77,6 +80,9 @@ impl<'i> Node<'i> {
 
     /// What an input stands for.
     pub(super) fn bound(&mut self, input: usize) -> Result<Bound, Stop> {
+        if let (0, Some(value)) = (input, self.first) {
+            return Ok(Bound::Value(value));
+        }
         let place = *self
             .inputs
             .get(input)
@@ -88,6 +94,7 @@ impl<'i> Node<'i> {
     pub(super) fn value(&mut self, input: usize) -> Result<Value, Stop> {
         match self.bound(input)? {
             Bound::Value(value) => Ok(value),
+            Bound::Complex(parts) => Ok(self.importer.complex_value(parts)),
             Bound::Variable(variable) => Ok(self.importer.read_variable(variable)?),
             Bound::Table(_) | Bound::Array(_) | Bound::Nothing => Err(self.error(format!("input {input} is not a value"))),
         }
@@ -374,6 +381,7 @@ impl<'i> Node<'i> {
             match self.importer.bound(place)? {
                 Bound::Value(value) => operands.push(value),
                 Bound::Variable(variable) => operands.push(self.importer.variable_handle(variable)),
+                Bound::Complex(parts) => operands.push(self.importer.complex_value(parts)),
                 Bound::Table(table) => operands.push(self.importer.table_handle(table)),
                 Bound::Array(_) | Bound::Nothing => {}
             }

@@ -94,6 +94,7 @@ impl Importer {
         for output in outputs {
             let value = match self.bound(output.place)? {
                 Bound::Value(value) => value,
+                Bound::Complex(parts) => self.complex_value(parts),
                 Bound::Variable(variable) => self.read_variable(variable)?,
                 Bound::Table(_) | Bound::Array(_) | Bound::Nothing => {
                     return Err(Error::unsupported(

@@ -1,13 +1,13 @@
 //! Which function imports which TensorFlow operation.
 
 use planish_core::op::{
-    Atan2, BitwiseXor, ComplexAbs, Cos, Elu, Equal, Erf, Exp, Greater, GreaterEqual, Imag, Less, LessEqual, Log, LogicalAnd, LogicalNot,
-    LogicalOr, Logistic, Maximum, Minimum, Neg, NotEqual, Real, RightShift, Rsqrt, Sign, Sin, Sqrt, Tanh, ZerosLike,
+    Atan2, BitwiseXor, Cos, Elu, Equal, Erf, Greater, GreaterEqual, Less, LessEqual, Log, LogicalAnd, LogicalNot, LogicalOr, Logistic,
+    Maximum, Minimum, NotEqual, RightShift, Rsqrt, Sign, Sin, Sqrt, Tanh, ZerosLike,
 };
 
 use super::node::Node;
 use super::{
-    Imported, array, batch_norm, binary, composite, constant, control, convolution, examples, index, list, matrix, movement, pool,
+    Imported, array, batch_norm, binary, complex, composite, constant, control, convolution, examples, index, list, matrix, movement, pool,
     quantization, random, reduction, resource, segment, select, tables, unary,
 };
 
@@ -27,6 +27,7 @@ const TABLE: &[(&str, Import)] = &[
     ("AddN", binary::add_n),
     ("AddV2", binary::add_v2),
     ("All", reduction::all),
+    ("Angle", complex::angle),
     ("Any", reduction::any),
     ("ApplyGradientDescent", resource::apply_gradient_descent),
     ("ApproximateEqual", binary::approximate_equal),
@@ -66,9 +67,11 @@ const TABLE: &[(&str, Import)] = &[
     ("Ceil", unary::ceil),
     ("CheckNumerics", unary::identity),
     ("ClipByValue", binary::clip_by_value),
-    ("ComplexAbs", |n| n.unary(ComplexAbs {})),
+    ("Complex", complex::made),
+    ("ComplexAbs", complex::absolute),
     ("Concat", movement::concat_v1),
     ("ConcatV2", movement::concat_v2),
+    ("Conj", complex::conjugate),
     ("Const", constant::constant),
     ("Conv2D", convolution::conv_2d),
     ("Conv2DBackpropInput", convolution::conv_2d_backprop_input),
@@ -90,7 +93,7 @@ const TABLE: &[(&str, Import)] = &[
     ("Erf", |n| n.unary(Erf {})),
     ("Erfc", unary::erfc),
     ("EuclideanNorm", reduction::euclidean_norm),
-    ("Exp", |n| n.unary(Exp {})),
+    ("Exp", unary::exp),
     ("ExpandDims", movement::expand_dims),
     ("Expm1", unary::expm1),
     ("FakeQuantWithMinMaxArgs", quantization::with_args),
@@ -110,10 +113,11 @@ const TABLE: &[(&str, Import)] = &[
     ("GreaterEqual", |n| n.binary(GreaterEqual {})),
     ("HashTable", tables::handle),
     ("HashTableV2", tables::handle),
+    ("IRFFT", complex::irfft),
     ("Identity", unary::identity),
     ("IdentityN", unary::identity_n),
     ("If", control::if_),
-    ("Imag", |n| n.unary(Imag {})),
+    ("Imag", complex::imaginary),
     ("Inv", unary::reciprocal),
     ("Invert", unary::invert),
     ("InvertPermutation", index::invert_permutation),
@@ -159,7 +163,7 @@ const TABLE: &[(&str, Import)] = &[
     ("MulNoNan", binary::mul_no_nan),
     ("Multinomial", random::multinomial),
     ("MutableHashTableV2", tables::handle),
-    ("Neg", |n| n.unary(Neg {})),
+    ("Neg", unary::neg),
     ("NoOp", movement::nothing),
     ("NonMaxSuppressionV3", select::non_max_suppression_v3),
     ("NonMaxSuppressionV4", select::non_max_suppression_v4),
@@ -192,7 +196,7 @@ const TABLE: &[(&str, Import)] = &[
     ("Range", movement::range),
     ("Rank", movement::rank),
     ("ReadVariableOp", resource::read),
-    ("Real", |n| n.unary(Real {})),
+    ("Real", complex::real),
     ("RealDiv", binary::divide),
     ("Reciprocal", unary::reciprocal),
     ("RefIdentity", unary::identity),

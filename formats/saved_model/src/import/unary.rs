@@ -10,7 +10,7 @@ use planish_core::types::DType;
 
 use super::binary::{add, div, mul, sub};
 use super::node::{Node, one};
-use super::{Bound, Imported, Stop};
+use super::{Bound, Imported, Stop, complex};
 
 /// The input itself, whatever it is.
 pub(super) fn identity(node: &mut Node<'_>) -> Imported {
@@ -38,6 +38,22 @@ pub(super) fn floor(node: &mut Node<'_>) -> Imported {
 
 pub(super) fn round(node: &mut Node<'_>) -> Imported {
     rounding(node, Round {})
+}
+
+pub(super) fn exp(node: &mut Node<'_>) -> Imported {
+    if complex::computes(node) {
+        complex::exponential(node)
+    } else {
+        node.unary(Exp {})
+    }
+}
+
+pub(super) fn neg(node: &mut Node<'_>) -> Imported {
+    if complex::computes(node) {
+        complex::negated(node)
+    } else {
+        node.unary(Neg {})
+    }
 }
 
 /// The kernel knows no i64.
@@ -294,6 +310,9 @@ pub(super) fn ones_like(node: &mut Node<'_>) -> Imported {
 
 /// Between types that are computed alike nothing happens, unless the only purpose is to cut digits off.
 pub(super) fn cast(node: &mut Node<'_>) -> Imported {
+    if let Some(imported) = complex::cast(node) {
+        return imported;
+    }
     let dtype = node.attr_dtype("DstT", DType::F32)?;
     let source = node.declared_dtype("SrcT", DType::F32)?;
     let mut x = node.value(0)?;

@@ -1,0 +1,380 @@
+//! Complex numbers that are computed: no builtin kernel makes one of two reals, so their parts are values of their own.
+
+use planish_core::attr::{Activation, Attrs, Blob};
+use planish_core::graph::{Value, ValueInfo};
+use planish_core::op::{
+    Abs, Atan2, ComplexAbs, Concatenation, Cos, Exp, ExpandDims, Foreign, Imag, Neg, Real, ReverseV2, Rfft2d, Sin, Slice, Sqrt, Squeeze,
+    ZerosLike,
+};
+use planish_core::tensor::Tensor;
+use planish_core::types::{DType, Type};
+use prost::Message as _;
+
+use crate::proto::{Attr, AttrValue, NodeDef};
+
+use super::binary::{add, div, mul, sub};
+use super::node::{Node, one};
+use super::unary::times;
+use super::{Bound, Imported, Importer, Stop};
+
+/// The code of the element type in TensorFlow's enumeration.
+const COMPLEX64: i32 = 8;
+
+/// A complex value as its parts, of one shape; a part that is zero everywhere may be missing, but not both.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Parts {
+    re: Option<Value>,
+    im: Option<Value>,
+}
+
+/// Operations that move elements or add them up, which the parts go through one by one.
+pub(super) fn is_by_parts(op: &str) -> bool {
+    const OPS: [&str; 14] = [
+        "BroadcastTo",
+        "ExpandDims",
+        "Gather",
+        "GatherV2",
+        "Pad",
+        "Reshape",
+        "ReverseV2",
+        "Roll",
+        "Slice",
+        "Squeeze",
+        "StridedSlice",
+        "Sum",
+        "Tile",
+        "Transpose",
+    ];
+    OPS.contains(&op)
+}
+
+/// Imports each part of the first input with `import`.
+pub(super) fn by_parts(node: &mut Node<'_>, parts: Parts, import: fn(&mut Node<'_>) -> Imported) -> Imported {
+    let mut of = |part: Option<Value>| -> Result<Option<Value>, Stop> {
+        let Some(part) = part else { return Ok(None) };
+        node.first = Some(part);
+        let result = import(node);
+        node.first = None;
+        match result?[..] {
+            [Bound::Value(value)] => Ok(Some(value)),
+            _ => Err(Stop::Foreign),
+        }
+    };
+    let (re, im) = (of(parts.re)?, of(parts.im)?);
+    both(re, im)
+}
+
+/// Whether the node computes with complex numbers.
+pub(super) fn computes(node: &Node<'_>) -> bool {
+    matches!(node.attr("T"), Some(Attr::Type(COMPLEX64)))
+}
+
+fn both(re: Option<Value>, im: Option<Value>) -> Imported {
+    Ok(vec![Bound::Complex(Parts { re, im })])
+}
+
+fn parts(node: &mut Node<'_>, input: usize) -> Result<Parts, Stop> {
+    let value = match node.bound(input)? {
+        Bound::Complex(parts) => return Ok(parts),
+        Bound::Value(value) => value,
+        _ => node.value(input)?,
+    };
+    if node.dtype(value) != DType::Complex64 {
+        return Err(Stop::Foreign);
+    }
+    if let Some(tensor) = node.constant(value) {
+        let (dims, bytes) = (tensor.dims().to_vec(), tensor.bytes().into_owned());
+        let floats: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b)).collect();
+        let part = |first: usize| floats.iter().skip(first).step_by(2).copied().collect::<Vec<f32>>();
+        let (re, im) = (part(0), part(1));
+        let mut stored = |values: Vec<f32>| node.add_const(Tensor::from_vec(&dims, values));
+        let im = im.iter().any(|&v| v != 0.0).then(|| stored(im));
+        let re = (im.is_none() || re.iter().any(|&v| v != 0.0)).then(|| stored(re));
+        return Ok(Parts { re, im });
+    }
+    Ok(Parts {
+        re: Some(node.add(Real {}, &[value])?),
+        im: Some(node.add(Imag {}, &[value])?),
+    })
+}
+
+/// Both parts as values.
+fn filled(node: &mut Node<'_>, parts: Parts) -> Result<(Value, Value), Stop> {
+    Ok(match (parts.re, parts.im) {
+        (Some(re), Some(im)) => (re, im),
+        (Some(re), None) => (re, node.add(ZerosLike {}, &[re])?),
+        (None, Some(im)) => (node.add(ZerosLike {}, &[im])?, im),
+        (None, None) => return Err(Stop::Foreign),
+    })
+}
+
+type Pair = fn(&mut Node<'_>, Value, Value) -> Result<Value, Stop>;
+
+fn product(node: &mut Node<'_>, x: Option<Value>, y: Option<Value>) -> Result<Option<Value>, Stop> {
+    match (x, y) {
+        (Some(x), Some(y)) => Ok(Some(mul(node, x, y)?)),
+        _ => Ok(None),
+    }
+}
+
+/// A sum or difference of terms of one shape, of which zeros may be missing.
+fn combined(node: &mut Node<'_>, x: Option<Value>, y: Option<Value>, minus: bool) -> Result<Option<Value>, Stop> {
+    Ok(match (x, y) {
+        (Some(x), Some(y)) => Some(if minus { sub(node, x, y)? } else { add(node, x, y)? }),
+        (None, Some(y)) if minus => Some(node.add(Neg {}, &[y])?),
+        (x, y) => x.or(y),
+    })
+}
+
+fn times_parts(node: &mut Node<'_>, x: Parts, y: Parts) -> Result<Parts, Stop> {
+    let (a, b) = (product(node, x.re, y.re)?, product(node, x.im, y.im)?);
+    let (c, d) = (product(node, x.re, y.im)?, product(node, x.im, y.re)?);
+    Ok(Parts {
+        re: combined(node, a, b, true)?,
+        im: combined(node, c, d, false)?,
+    })
+}
+
+pub(super) fn multiply(node: &mut Node<'_>) -> Imported {
+    let (x, y) = (parts(node, 0)?, parts(node, 1)?);
+    Ok(vec![Bound::Complex(times_parts(node, x, y)?)])
+}
+
+pub(super) fn sum(node: &mut Node<'_>) -> Imported {
+    termwise(node, add)
+}
+
+pub(super) fn difference(node: &mut Node<'_>) -> Imported {
+    termwise(node, sub)
+}
+
+fn termwise(node: &mut Node<'_>, build: Pair) -> Imported {
+    let (x, y) = (parts(node, 0)?, parts(node, 1)?);
+    if x.im.is_none() && y.im.is_none() {
+        let (x, y) = (filled(node, x)?.0, filled(node, y)?.0);
+        let re = build(node, x, y)?;
+        return both(Some(re), None);
+    }
+    let (x, y) = (filled(node, x)?, filled(node, y)?);
+    let (re, im) = (build(node, x.0, y.0)?, build(node, x.1, y.1)?);
+    both(Some(re), Some(im))
+}
+
+/// `x × conj(y) / |y|²`
+pub(super) fn quotient(node: &mut Node<'_>) -> Imported {
+    let (x, y) = (parts(node, 0)?, parts(node, 1)?);
+    let (above, below) = match (y.re, y.im) {
+        (Some(re), None) => (x, re),
+        _ => {
+            let (re, im) = filled(node, y)?;
+            let negated = node.add(Neg {}, &[im])?;
+            let conjugate = Parts { im: Some(negated), ..y };
+            let above = times_parts(node, x, conjugate)?;
+            let (a, b) = (mul(node, re, re)?, mul(node, im, im)?);
+            (above, add(node, a, b)?)
+        }
+    };
+    let mut over = |part: Option<Value>| part.map(|part| div(node, part, below)).transpose();
+    let (re, im) = (over(above.re)?, over(above.im)?);
+    both(re, im)
+}
+
+pub(super) fn negated(node: &mut Node<'_>) -> Imported {
+    let x = parts(node, 0)?;
+    let mut flip = |part: Option<Value>| part.map(|part| node.add(Neg {}, &[part])).transpose();
+    let (re, im) = (flip(x.re)?, flip(x.im)?);
+    both(re, im)
+}
+
+pub(super) fn conjugate(node: &mut Node<'_>) -> Imported {
+    if !computes(node) {
+        return Err(Stop::Foreign);
+    }
+    let x = parts(node, 0)?;
+    let im = x.im.map(|im| node.add(Neg {}, &[im])).transpose()?;
+    both(x.re, im)
+}
+
+/// `exp(re) × (cos(im) + i sin(im))`
+pub(super) fn exponential(node: &mut Node<'_>) -> Imported {
+    let x = parts(node, 0)?;
+    let size = x.re.map(|re| node.add(Exp {}, &[re])).transpose()?;
+    let Some(im) = x.im else { return both(size, None) };
+    let (mut re, mut im) = (node.add(Cos {}, &[im])?, node.add(Sin {}, &[im])?);
+    if let Some(size) = size {
+        re = mul(node, size, re)?;
+        im = mul(node, size, im)?;
+    }
+    both(Some(re), Some(im))
+}
+
+pub(super) fn made(node: &mut Node<'_>) -> Imported {
+    let (re, im) = (node.value(0)?, node.value(1)?);
+    if node.dtype(re) != DType::F32 || !matches!(node.attr("Tout"), None | Some(Attr::Type(COMPLEX64))) {
+        return Err(Stop::Foreign);
+    }
+    // Of two shapes each part has to get the one that both make.
+    if node.shape(re).known().is_none() || node.shape(re) != node.shape(im) {
+        let (none_re, none_im) = (node.add(ZerosLike {}, &[re])?, node.add(ZerosLike {}, &[im])?);
+        let (re, im) = (add(node, re, none_im)?, add(node, none_re, im)?);
+        return both(Some(re), Some(im));
+    }
+    both(Some(re), Some(im))
+}
+
+/// A real number as a complex one, or the real part of a complex one.
+pub(super) fn cast(node: &mut Node<'_>) -> Option<Imported> {
+    let of = |name: &str, node: &Node<'_>| matches!(node.attr(name), Some(Attr::Type(COMPLEX64)));
+    match (of("SrcT", node), of("DstT", node)) {
+        (true, true) => Some(node.bound(0).map(|bound| vec![bound])),
+        (false, true) => Some(widened(node)),
+        (true, false) => Some(narrowed(node)),
+        (false, false) => None,
+    }
+}
+
+fn widened(node: &mut Node<'_>) -> Imported {
+    let x = node.value(0)?;
+    if !node.dtype(x).is_int() && !matches!(node.dtype(x), DType::F32 | DType::Bool) {
+        return Err(Stop::Foreign);
+    }
+    let re = node.cast(x, DType::F32)?;
+    both(Some(re), None)
+}
+
+fn narrowed(node: &mut Node<'_>) -> Imported {
+    let dtype = node.attr_dtype("DstT", DType::F32)?;
+    let x = parts(node, 0)?;
+    let re = filled(node, x)?.0;
+    one(node.cast(re, dtype)?)
+}
+
+pub(super) fn real(node: &mut Node<'_>) -> Imported {
+    match node.bound(0)? {
+        Bound::Complex(x) => one(filled(node, x)?.0),
+        _ => node.unary(Real {}),
+    }
+}
+
+pub(super) fn imaginary(node: &mut Node<'_>) -> Imported {
+    match node.bound(0)? {
+        Bound::Complex(x) => one(filled(node, x)?.1),
+        _ => node.unary(Imag {}),
+    }
+}
+
+pub(super) fn absolute(node: &mut Node<'_>) -> Imported {
+    let Bound::Complex(x) = node.bound(0)? else {
+        return node.unary(ComplexAbs {});
+    };
+    match (x.re, x.im) {
+        (Some(re), Some(im)) => {
+            let (a, b) = (mul(node, re, re)?, mul(node, im, im)?);
+            let sum = add(node, a, b)?;
+            one(node.add(Sqrt {}, &[sum])?)
+        }
+        (Some(only), None) | (None, Some(only)) => one(node.add(Abs {}, &[only])?),
+        (None, None) => Err(Stop::Foreign),
+    }
+}
+
+pub(super) fn angle(node: &mut Node<'_>) -> Imported {
+    let x = parts(node, 0)?;
+    let (re, im) = filled(node, x)?;
+    one(node.add(Atan2 {}, &[im, re])?)
+}
+
+/// The inverse of a transform of reals, as the discrete Hartley transform of `re + im`, with the other half of the spectrum, which is
+/// `re - im` the other way round, behind it; and that is `re + im` of the forward transform.
+pub(super) fn irfft(node: &mut Node<'_>) -> Imported {
+    let length = usize::try_from(node.int(1)?).map_err(|_| Stop::Foreign)?;
+    let x = parts(node, 0)?;
+    let (re, im) = filled(node, x)?;
+    let rank = node.known_rank(re)?;
+    let bins = rank.checked_sub(1).and_then(|last| node.shape(re).dim(last).known());
+    let half = length / 2;
+    // The kernel of the forward transform takes powers of two.
+    if !(4..=1 << 24).contains(&length) || !length.is_power_of_two() || bins.is_none_or(|bins| bins <= half) {
+        return Err(Stop::Foreign);
+    }
+    let (plus, minus) = (add(node, re, im)?, sub(node, re, im)?);
+    // The first and the middle term are real.
+    let pieces = [
+        part(node, re, 0, 1)?,
+        part(node, plus, 1, half - 1)?,
+        part(node, re, half, 1)?,
+        reversed_part(node, minus, half)?,
+    ];
+    let whole = joined(node, &pieces)?;
+    let before_last = node.add_int(-2);
+    let row = node.add(ExpandDims {}, &[whole, before_last])?;
+    let lengths = node.add_ints(&[1, length as i32]);
+    let spectrum = node.add(Rfft2d {}, &[row, lengths])?;
+    let (re, im) = (node.add(Real {}, &[spectrum])?, node.add(Imag {}, &[spectrum])?);
+    let re = node.add(Squeeze { axes: vec![-2] }, &[re])?;
+    let im = node.add(Squeeze { axes: vec![-2] }, &[im])?;
+    let (plus, minus) = (add(node, re, im)?, sub(node, re, im)?);
+    let behind = reversed_part(node, minus, half)?;
+    let result = joined(node, &[plus, behind])?;
+    one(times(node, result, 1.0 / length as f64)?)
+}
+
+/// So many elements of the last axis.
+fn part(node: &mut Node<'_>, x: Value, start: usize, count: usize) -> Result<Value, Stop> {
+    let rank = node.known_rank(x)?;
+    let (mut begin, mut size) = (vec![0; rank], vec![-1; rank]);
+    if let (Some(begin), Some(size)) = (begin.last_mut(), size.last_mut()) {
+        (*begin, *size) = (start as i32, count as i32);
+    }
+    let (begin, size) = (node.add_ints(&begin), node.add_ints(&size));
+    node.add(Slice {}, &[x, begin, size])
+}
+
+/// What lies between the first element and the one at `half`, the other way round.
+fn reversed_part(node: &mut Node<'_>, x: Value, half: usize) -> Result<Value, Stop> {
+    let inner = part(node, x, 1, half - 1)?;
+    let last = node.known_rank(x)? as i32 - 1;
+    let axis = node.add_ints(&[last]);
+    node.add(ReverseV2 {}, &[inner, axis])
+}
+
+fn joined(node: &mut Node<'_>, pieces: &[Value]) -> Result<Value, Stop> {
+    let op = Concatenation {
+        axis: -1,
+        activation: Activation::None,
+    };
+    node.add(op, pieces)
+}
+
+impl Importer {
+    /// The one value that the parts make, as the operation of TensorFlow that joins them.
+    pub(super) fn complex_value(&mut self, parts: Parts) -> Value {
+        let Some(known) = parts.re.or(parts.im) else {
+            unreachable!("one of the parts is there");
+        };
+        let mut whole = |part: Option<Value>| {
+            part.unwrap_or_else(|| {
+                let ty = self.graph.ty(known).clone();
+                self.graph.add_typed(ZerosLike {}, &[known], ty)
+            })
+        };
+        let (re, im) = (whole(parts.re), whole(parts.im));
+        let code = |code| AttrValue {
+            value: Some(Attr::Type(code)),
+        };
+        let definition = NodeDef {
+            name: "complex".into(),
+            op: "Complex".into(),
+            attrs: [("T".to_owned(), code(1)), ("Tout".to_owned(), code(COMPLEX64))].into(),
+            ..NodeDef::default()
+        };
+        let op = Foreign {
+            name: definition.op.clone(),
+            attrs: Attrs::new(),
+            definition: Blob(definition.encode_to_vec()),
+        };
+        let ty: Type = self.graph.ty(known).with_dtype(DType::Complex64);
+        let op = self.graph.add_declared(op, &[Some(re), Some(im)], vec![ValueInfo::new(ty)]);
+        Value { op, port: 0 }
+    }
+}
