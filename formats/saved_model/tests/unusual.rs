@@ -51,6 +51,34 @@ fn what_follows_an_operation_with_several_output_types_is_typed_rightly() {
 }
 
 #[test]
+fn what_two_lists_do_not_share_is_found_by_comparing_all_of_their_elements() {
+    let signature = r#"
+        inputs { key: "x" value { name: "x:0" dtype: DT_INT32 tensor_shape { dim { size: 3 } } } }
+        outputs { key: "rest" value { name: "rest:0" dtype: DT_INT32 } }
+        outputs { key: "places" value { name: "rest:1" dtype: DT_INT64 } }
+    "#;
+    let graph = r#"
+        node { name: "x" op: "Placeholder" attr { key: "dtype" value { type: DT_INT32 } }
+               attr { key: "shape" value { shape { dim { size: 3 } } } } }
+        node { name: "axes" op: "Const" attr { key: "dtype" value { type: DT_INT32 } }
+               attr { key: "value" value { tensor { dtype: DT_INT32 tensor_shape { dim { size: 2 } } int_val: 0 int_val: 2 } } } }
+        node { name: "rest" op: "ListDiff" input: "x" input: "axes" attr { key: "T" value { type: DT_INT32 } }
+               attr { key: "out_idx" value { type: DT_INT64 } } }
+    "#;
+    let model = read(saved_model(graph, signature, &[]).path()).expect("numbers are compared with numbers");
+    let (_, graph) = model.graphs().next().expect("one signature, one graph");
+    let operations: Vec<OpKind> = kinds(&model).into_iter().filter(|k| *k != OpKind::Const).collect();
+    assert!(!operations.contains(&OpKind::Foreign), "{operations:?}");
+    let order = [OpKind::Equal, OpKind::ReduceAny, OpKind::LogicalNot, OpKind::Where, OpKind::Gather];
+    let found: Vec<OpKind> = operations.into_iter().filter(|k| order.contains(k)).collect();
+    assert_eq!(found, order);
+    let returned = graph.ids().into_iter().find(|&id| graph.op(id).kind() == OpKind::Return);
+    let results = graph.operands(returned.expect("graphs return"));
+    let types: Vec<DType> = results.into_iter().flatten().map(|v| graph.ty(v).dtype).collect();
+    assert_eq!(types, [DType::I64, DType::I32], "outputs stand in the order of their names");
+}
+
+#[test]
 fn an_output_stands_there_as_often_as_an_attribute_says() {
     let graph = r#"
         node { name: "x" op: "Placeholder" attr { key: "dtype" value { type: DT_STRING } } }

@@ -2,8 +2,9 @@
 
 use planish_core::graph::Value;
 use planish_core::op::{
-    Bucketize, Cast, ExpandDims, GreaterEqual, LessEqual, LogicalAnd, MatrixDiag, MatrixSetDiag, NonMaxSuppressionV4, NonMaxSuppressionV5,
-    OneHot, Range, ResizeBilinear, ResizeNearestNeighbor, Rfft2d, Select, SelectV2, Shape, SparseToDense, Squeeze, TopkV2, Unique, Where,
+    Bucketize, Cast, Equal, ExpandDims, Gather, GreaterEqual, LessEqual, LogicalAnd, LogicalNot, MatrixDiag, MatrixSetDiag,
+    NonMaxSuppressionV4, NonMaxSuppressionV5, OneHot, Range, ReduceAny, ResizeBilinear, ResizeNearestNeighbor, Rfft2d, Select, SelectV2,
+    Shape, SparseToDense, Squeeze, TopkV2, Unique, Where,
 };
 use planish_core::types::DType;
 
@@ -57,6 +58,23 @@ pub(super) fn unique(node: &mut Node<'_>) -> Imported {
     let dtype = node.attr_dtype("out_idx", DType::I32)?;
     let x = node.value(0)?;
     many(node.add_many(Unique { dtype }, &[x])?)
+}
+
+/// The elements of the first list that equal none of the second, in their order, and where they stand.
+pub(super) fn list_diff(node: &mut Node<'_>) -> Imported {
+    let dtype = node.attr_dtype("out_idx", DType::I32)?;
+    let (x, removed) = (node.value(0)?, node.value(1)?);
+    let (first, second) = (node.add_int(0), node.add_int(1));
+    let column = node.add(ExpandDims {}, &[x, second])?;
+    let row = node.add(ExpandDims {}, &[removed, first])?;
+    let same = node.add(Equal {}, &[column, row])?;
+    let found = node.add(ReduceAny { keep_dims: false }, &[same, second])?;
+    let left = node.add(LogicalNot {}, &[found])?;
+    let places = node.add(Where {}, &[left])?;
+    let places = node.add(Squeeze { axes: vec![1] }, &[places])?;
+    let rest = node.add(Gather { axis: 0, batch_dims: 0 }, &[x, places])?;
+    let places = node.cast(places, dtype)?;
+    many(vec![rest, places])
 }
 
 pub(super) fn bucketize(node: &mut Node<'_>) -> Imported {
@@ -129,7 +147,7 @@ fn positions(node: &mut Node<'_>, x: Value, axis: usize) -> Result<Value, Stop> 
         None => {
             let shape = node.add(Shape { dtype: DType::I32 }, &[x])?;
             let axis = node.add_int(axis as i32);
-            node.add(planish_core::op::Gather { axis: 0, batch_dims: 0 }, &[shape, axis])?
+            node.add(Gather { axis: 0, batch_dims: 0 }, &[shape, axis])?
         }
     };
     node.add(Range {}, &[start, limit, step])

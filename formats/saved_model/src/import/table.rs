@@ -131,6 +131,7 @@ const TABLE: &[(&str, Import)] = &[
     ("Less", |n| n.binary(Less {})),
     ("LessEqual", |n| n.binary(LessEqual {})),
     ("LinSpace", movement::lin_space),
+    ("ListDiff", select::list_diff),
     ("Log", |n| n.unary(Log {})),
     ("Log1p", unary::log1p),
     ("LogSoftmax", reduction::log_softmax),
