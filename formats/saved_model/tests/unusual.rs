@@ -180,3 +180,40 @@ fn a_long_text_takes_time_in_proportion_to_its_length() {
     let (short, long) = (seconds(10_000), seconds(80_000));
     assert!(long < 30.0 * short + 1.0, "{short} s for 10,000 nodes, {long} s for 80,000");
 }
+
+#[test]
+fn complex_numbers_are_computed_by_their_parts_and_spectra_turned_back() {
+    let complex = r#"attr { key: "T" value { type: DT_COMPLEX64 } }"#;
+    let graph = format!(
+        r#"
+        node {{ name: "x" op: "Placeholder" attr {{ key: "dtype" value {{ type: DT_FLOAT }} }}
+               attr {{ key: "shape" value {{ shape {{ dim {{ size: 2 }} dim {{ size: 5 }} }} }} }} }}
+        node {{ name: "turn" op: "Const" attr {{ key: "dtype" value {{ type: DT_COMPLEX64 }} }}
+               attr {{ key: "value" value {{ tensor {{ dtype: DT_COMPLEX64 tensor_shape {{ }} scomplex_val: 0.0 scomplex_val: 1.0 }} }} }} }}
+        node {{ name: "length" op: "Const" attr {{ key: "dtype" value {{ type: DT_INT32 }} }}
+               attr {{ key: "value" value {{ tensor {{ dtype: DT_INT32 tensor_shape {{ dim {{ size: 1 }} }} int_val: 8 }} }} }} }}
+        node {{ name: "wide" op: "Cast" input: "x" attr {{ key: "SrcT" value {{ type: DT_FLOAT }} }}
+               attr {{ key: "DstT" value {{ type: DT_COMPLEX64 }} }} }}
+        node {{ name: "phase" op: "Mul" input: "wide" input: "turn" {complex} }}
+        node {{ name: "unit" op: "Exp" input: "phase" {complex} }}
+        node {{ name: "angle" op: "Angle" input: "unit" {complex} attr {{ key: "Tout" value {{ type: DT_FLOAT }} }} }}
+        node {{ name: "y" op: "IRFFT" input: "unit" input: "length" }}
+        "#
+    );
+    let signature = r#"
+        inputs { key: "x" value { name: "x:0" dtype: DT_FLOAT tensor_shape { dim { size: 2 } dim { size: 5 } } } }
+        outputs { key: "angle" value { name: "angle:0" dtype: DT_FLOAT } }
+        outputs { key: "y" value { name: "y:0" dtype: DT_FLOAT } }
+    "#;
+    let model = read(saved_model(&graph, signature, &[]).path()).expect("it is read");
+    let found = kinds(&model);
+    assert!(!found.contains(&OpKind::Foreign), "{}", text::print(&model));
+    for kind in [OpKind::Sin, OpKind::Cos, OpKind::Atan2, OpKind::Rfft2d] {
+        assert!(found.contains(&kind), "{kind:?} is missing in {}", text::print(&model));
+    }
+    let (_, graph) = model.graphs().next().expect("one signature, one graph");
+    let returned = graph.ids().into_iter().find(|&id| graph.op(id).kind() == OpKind::Return);
+    let results = graph.operands(returned.expect("graphs return"));
+    let shapes: Vec<_> = results.into_iter().flatten().map(|v| graph.ty(v).shape.known()).collect();
+    assert_eq!(shapes, [Some(vec![2, 5]), Some(vec![2, 8])]);
+}

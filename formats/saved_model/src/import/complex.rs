@@ -135,7 +135,11 @@ fn times_parts(node: &mut Node<'_>, x: Parts, y: Parts) -> Result<Parts, Stop> {
     })
 }
 
+/// The kernel multiplies complex values that are whole.
 pub(super) fn multiply(node: &mut Node<'_>) -> Imported {
+    if let (Bound::Value(x), Bound::Value(y)) = (node.bound(0)?, node.bound(1)?) {
+        return one(mul(node, x, y)?);
+    }
     let (x, y) = (parts(node, 0)?, parts(node, 1)?);
     Ok(vec![Bound::Complex(times_parts(node, x, y)?)])
 }
