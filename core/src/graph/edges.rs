@@ -104,7 +104,7 @@ mod tests {
         (graph, x, values)
     }
 
-    /// Quadratic time would be hours here.
+    /// So many operands that quadratic time would not end soon.
     #[test]
     fn replacing_all_operands_of_a_wide_operation_one_by_one_is_linear() {
         let (mut graph, x, values) = wide(500_000);

@@ -78,6 +78,6 @@ fn is_narrow(op: OpRef<'_>) -> bool {
     let Some([leading @ .., _]) = op.result(0).ty().shape.dims() else {
         return false;
     };
-    let rows: usize = leading.iter().map(|d| d.known().unwrap_or(1)).product();
-    rows >= MANY_ROWS && inputs * outputs < NARROW * (inputs + outputs)
+    let rows: usize = leading.iter().fold(1, |rows, d| rows.saturating_mul(d.known().unwrap_or(1)));
+    rows >= MANY_ROWS && inputs.saturating_mul(outputs) < NARROW.saturating_mul(inputs.saturating_add(outputs))
 }
