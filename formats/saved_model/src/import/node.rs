@@ -3,23 +3,22 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use planish_core::attr::{Attrs, Blob};
 use planish_core::graph::{OpId, Value, ValueInfo};
 use planish_core::infer::InferError;
 use planish_core::known::known_ints;
-use planish_core::op::{Cast, Foreign, Op, OpKind, Reshape, Transpose};
+use planish_core::op::{Cast, Op, OpKind, Reshape, Transpose};
 use planish_core::tensor::Tensor;
 use planish_core::types::{DType, Shape, Type};
-use prost::Message as _;
 
 use crate::Error;
 use crate::contents;
 use crate::function::Body;
 use crate::proto::{Attr, NodeDef};
 
-use super::effects::assigns;
 use super::frame::Place;
 use super::{Bound, Imported, Importer, Stop};
+
+mod foreign;
 
 /// One node while it is imported.
 pub(super) struct Node<'i> {
@@ -362,52 +361,6 @@ impl<'i> Node<'i> {
         {
             info.ty.shape = shape;
         }
-    }
-
-    /// The variable that the first input is.
-    fn bound_first(&mut self) -> Result<Option<usize>, Error> {
-        let Some(&place) = self.inputs.first() else { return Ok(None) };
-        Ok(match self.importer.bound(place)? {
-            Bound::Variable(variable) => Some(variable),
-            _ => None,
-        })
-    }
-
-    /// Keeps the node as it is.
-    pub(super) fn foreign(mut self) -> Result<Vec<Bound>, Error> {
-        let mut operands = Vec::new();
-        for input in 0..self.input_count() {
-            let place = self.inputs[input];
-            match self.importer.bound(place)? {
-                Bound::Value(value) => operands.push(value),
-                Bound::Variable(variable) => operands.push(self.importer.variable_handle(variable)),
-                Bound::Complex(parts) => operands.push(self.importer.complex_value(parts)),
-                Bound::Table(table) => operands.push(self.importer.table_handle(table)),
-                Bound::Array(_) | Bound::Nothing => {}
-            }
-        }
-        let def = self.def();
-        let types = self.foreign_types();
-        let op = Foreign {
-            name: def.op.clone(),
-            attrs: Attrs::new(),
-            definition: Blob(def.encode_to_vec()),
-        };
-        let assigned = match self.importer.effects.tracked() && assigns(&self.def().op) {
-            true => self.bound_first()?,
-            false => None,
-        };
-        let results = self.add_declared(op, &operands, types);
-        if let (Some(variable), Some(result)) = (assigned, results.first()) {
-            let handle = self.importer.variable_handle(variable);
-            let graph = &mut self.importer.graph;
-            // Nothing may read what it writes; it stays nevertheless.
-            graph.add_after(handle.op, result.op);
-            self.importer.effects.write(graph, variable, result.op);
-        }
-        let outputs: Vec<Bound> = results.into_iter().map(Bound::Value).collect();
-        self.name_results(&outputs);
-        Ok(outputs)
     }
 }
 
