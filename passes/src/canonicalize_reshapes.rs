@@ -1,35 +1,25 @@
 //! Writes everything that only renames dimensions as `reshape`: `squeeze`, `expand_dims`, and a `transpose` that moves
 //! nothing but dimensions of 1.
 
-use planish_core::op::Reshape;
 use planish_core::{Dim, Graph, Meaning, Op, OpRef, PassEntry, Rule, Skip, Value, inventory};
 
-use crate::reshaping::{fits, permutation, target};
+use crate::reshaping::{Reshaped, permutation};
 
 /// Turns `squeeze`, `expand_dims` and trivial `transpose` into `reshape`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct CanonicalizeReshapes;
 
-/// The input and the shape to give it.
-pub struct Match {
-    input: Value,
-    shape: Vec<i32>,
-}
-
 impl Rule for CanonicalizeReshapes {
     const NAME: &'static str = "canonicalize_reshapes";
     const SUMMARY: &'static str = "writes squeeze, expand_dims and trivial transposes as reshape";
     const MEANING: Meaning = Meaning::Exact;
-    type Match = Match;
+    type Match = Reshaped;
 
-    fn find(&self, op: OpRef<'_>) -> Result<Match, Skip> {
+    fn find(&self, op: OpRef<'_>) -> Result<Reshaped, Skip> {
         let input = match op.op() {
             Op::Squeeze(_) | Op::ExpandDims(_) | Op::Transpose(_) => op.operand(0).ok_or(Skip::No)?,
             _ => return Err(Skip::No),
         };
-        if input.ty().quant.as_ref().is_some_and(|q| q.axis().is_some()) {
-            return Err(Skip::No);
-        }
         if matches!(op.op(), Op::Transpose(_)) {
             let moved = permutation(op).ok_or(Skip::No)?;
             let dims = input.ty().shape.dims().ok_or(Skip::No)?;
@@ -38,16 +28,11 @@ impl Rule for CanonicalizeReshapes {
                 return Err(Skip::No);
             }
         }
-        if !fits(&input.ty().shape, &op.result(0).ty().shape) {
-            return Err(Skip::No);
-        }
-        let shape = target(&op.result(0).ty().shape).ok_or_else(|| Skip::because("more than one extent is not known"))?;
-        Ok(Match { input: input.id(), shape })
+        Reshaped::of(input, op.result(0))
     }
 
-    fn rewrite(&self, found: Match, graph: &mut Graph) -> Vec<Value> {
-        let shape = graph.add_ints(&found.shape);
-        vec![graph.add(Reshape {}, &[found.input, shape])]
+    fn rewrite(&self, found: Reshaped, graph: &mut Graph) -> Vec<Value> {
+        vec![found.build(graph)]
     }
 }
 

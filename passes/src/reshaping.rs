@@ -1,8 +1,32 @@
 //! Shapes as operands of `reshape`, and permutations as operands of `transpose`.
 
-use planish_core::{Dim, OpRef, Shape};
+use planish_core::op::Reshape;
+use planish_core::{Dim, Graph, OpRef, Shape, Skip, Value, ValueRef};
 
 use crate::matching::integers;
+
+/// A value and the shape that a `reshape` is to give it.
+pub struct Reshaped {
+    input: Value,
+    shape: Vec<i32>,
+}
+
+impl Reshaped {
+    /// What makes `result` of `input`, which has the same elements in the same order.
+    pub(crate) fn of(input: ValueRef<'_>, result: ValueRef<'_>) -> Result<Reshaped, Skip> {
+        let (from, to) = (input.ty(), &result.ty().shape);
+        if from.quant.as_ref().is_some_and(|q| q.axis().is_some()) || !fits(&from.shape, to) {
+            return Err(Skip::No);
+        }
+        let shape = target(to).ok_or_else(|| Skip::because("more than one extent is not known"))?;
+        Ok(Reshaped { input: input.id(), shape })
+    }
+
+    pub(crate) fn build(self, graph: &mut Graph) -> Value {
+        let shape = graph.add_ints(&self.shape);
+        graph.add(Reshape {}, &[self.input, shape])
+    }
+}
 
 /// The operand of a `reshape` to this shape, -1 where the one extent that may be unknown is; `None` where more are, or
 /// where an extent of 0 leaves it open.
@@ -17,7 +41,7 @@ pub(crate) fn target(shape: &Shape) -> Option<Vec<i32>> {
 
 /// Whether a value of one shape can be reshaped to the other, as far as extents are known: declared ones may contradict
 /// each other where only running the model would tell.
-pub(crate) fn fits(from: &Shape, to: &Shape) -> bool {
+fn fits(from: &Shape, to: &Shape) -> bool {
     let (Some(from), Some(to)) = (from.dims(), to.dims()) else {
         return true;
     };

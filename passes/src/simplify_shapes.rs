@@ -1,48 +1,37 @@
 //! Gives `reshape` a constant shape where at most one extent is known only at run time, and writes slices that only drop
 //! dimensions of 1 as `reshape`: shapes that need not be computed are known before the model runs.
 
-use planish_core::op::{Reshape, StridedSlice};
+use planish_core::op::StridedSlice;
 use planish_core::{Dim, Graph, Meaning, Op, OpRef, PassEntry, Rule, Skip, Value, inventory};
 
 use crate::matching::integers;
-use crate::reshaping::{fits, target};
+use crate::reshaping::Reshaped;
 
 /// Replaces shapes that are computed at run time by constants with one -1.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct SimplifyShapes;
 
-/// The input and the shape to give it.
-pub struct Match {
-    input: Value,
-    shape: Vec<i32>,
-}
-
 impl Rule for SimplifyShapes {
     const NAME: &'static str = "simplify_shapes";
     const SUMMARY: &'static str = "replaces shapes that are computed at run time by constants";
     const MEANING: Meaning = Meaning::Exact;
-    type Match = Match;
+    type Match = Reshaped;
 
-    fn find(&self, op: OpRef<'_>) -> Result<Match, Skip> {
+    fn find(&self, op: OpRef<'_>) -> Result<Reshaped, Skip> {
         let input = op.operand(0).ok_or(Skip::No)?;
         let applies = match op.op() {
             Op::Reshape(_) => op.operand(1).is_some_and(|s| s.constant().is_none()),
             Op::StridedSlice(slice) => drops_ones(op, slice).unwrap_or(false),
             _ => false,
         };
-        if !applies || input.ty().quant.as_ref().is_some_and(|q| q.axis().is_some()) {
+        if !applies {
             return Err(Skip::No);
         }
-        if !fits(&input.ty().shape, &op.result(0).ty().shape) {
-            return Err(Skip::No);
-        }
-        let shape = target(&op.result(0).ty().shape).ok_or_else(|| Skip::because("more than one extent is not known"))?;
-        Ok(Match { input: input.id(), shape })
+        Reshaped::of(input, op.result(0))
     }
 
-    fn rewrite(&self, found: Match, graph: &mut Graph) -> Vec<Value> {
-        let shape = graph.add_ints(&found.shape);
-        vec![graph.add(Reshape {}, &[found.input, shape])]
+    fn rewrite(&self, found: Reshaped, graph: &mut Graph) -> Vec<Value> {
+        vec![found.build(graph)]
     }
 }
 
