@@ -45,7 +45,7 @@ fn some_of(op: OpRef<'_>, operands: impl IntoIterator<Item = usize>) -> Vec<Weig
         .collect()
 }
 
-/// Whether a cell's kernel takes all of its weights quantized or none.
+/// Whether an operation is a recurrent cell: its kernel takes all of its weights quantized or none.
 pub fn all_or_none(op: &Op) -> bool {
     matches!(
         op,

@@ -5,7 +5,7 @@ use planish_core::{Op, OpRef};
 use super::{Verdict, float_activations};
 use crate::fuse_lstm::FuseLstmOptions;
 use crate::post_training_quantize::QuantizeOptions;
-use crate::weights::Weight;
+use crate::weights::{Weight, all_or_none};
 
 /// A step of a loop costs XNNPACK some microseconds whatever its size, so that small layers are faster fused, at batch one:
 /// the builtin kernel takes the rows of a batch one by one. Quantized, a loop's operators are a noticeable part of the file up
@@ -48,13 +48,7 @@ pub(super) fn quantized(op: OpRef<'_>, weight: Weight) -> Verdict {
         ),
         Op::EmbeddingLookup(_) => Verdict::Hybrid("rows of the int8 table are dequantized as they are read"),
         Op::Gather(_) => Verdict::Hybrid("rows of the int8 table are dequantized as they are read"),
-        Op::Lstm(_)
-        | Op::UnidirectionalSequenceLstm(_)
-        | Op::BidirectionalSequenceLstm(_)
-        | Op::Rnn(_)
-        | Op::UnidirectionalSequenceRnn(_)
-        | Op::BidirectionalSequenceRnn(_)
-        | Op::Svdf(_) => Verdict::Hybrid("the builtin kernel multiplies int8 weights with activations quantized by row"),
+        cell if all_or_none(cell) => Verdict::Hybrid("the builtin kernel multiplies int8 weights with activations quantized by row"),
         _ => Verdict::WeightOnly("there is no hybrid kernel for it"),
     }
 }
