@@ -77,7 +77,7 @@ pub(crate) use activations::quantize_row_biased;
 pub use activations::{
     quantize_row_asymmetric, quantize_row_qd8, quantize_row_symmetric, row_scale_asymmetric, row_scale_qd8, row_scale_symmetric,
 };
-pub use weights::{Channels, NonFinite, scale_of_peak, weight_peaks, weight_scales};
+pub use weights::{Channels, NonFinite, weight_peaks, weight_scales};
 
 /// The right side of (1): how far a weight may be from what is stored for it.
 pub fn weight_error(scale: f64) -> f64 {

@@ -10,7 +10,7 @@ use planish_core::op::{Dequantize, Quantize};
 use planish_core::{
     Changed, Choice, Context, DType, Error, Graph, GraphId, Meaning, Model, Op, OpId, Pass, PassEntry, Quant, Tensor, Use, Value, ValueInfo,
 };
-use planish_kernels::hybrid::{Channels, NonFinite, scale_of_peak, weight_peaks};
+use planish_kernels::hybrid::{Channels, weight_peaks, weight_scales};
 use rayon::prelude::*;
 use regex::RegexSet;
 use serde::{Deserialize, Serialize};
@@ -161,12 +161,8 @@ fn refusal(graph: &Graph, op: OpId, weight: Value, options: &QuantizeOptions, sk
 
 /// The scales of a weight along an axis, from its greatest magnitudes.
 fn scales(tensor: &Tensor, axis: Option<usize>) -> Result<Quant, String> {
-    let scales = peaks(tensor, axis)?
-        .into_iter()
-        .enumerate()
-        .map(|(channel, peak)| scale_of_peak(peak).map(|s| s as f32).ok_or(NonFinite { channel }))
-        .collect::<Result<Vec<f32>, _>>()
-        .map_err(|e| e.to_string())?;
+    let scales = weight_scales(&peaks(tensor, axis)?).map_err(|e| e.to_string())?;
+    let scales: Vec<f32> = scales.into_iter().map(|scale| scale as f32).collect();
     let quant = match axis {
         None => Quant::per_tensor(scales[0], 0),
         Some(axis) => Quant::symmetric_per_axis(axis, scales),

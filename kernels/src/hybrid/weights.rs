@@ -45,24 +45,16 @@ pub struct NonFinite {
     pub channel: usize,
 }
 
-/// The scale of each channel: `max(max |w|, 5·10⁻⁷) / 127`.
+/// The scales of channels by their [peaks](weight_peaks): `max(peak, 5·10⁻⁷) / 127`.
 ///
 /// # Errors
-/// When a weight is infinite or not a number.
-///
-/// # Panics
-/// When `data` has not the number of elements that `layout` says.
-pub fn weight_scales(data: &[f32], layout: Channels) -> Result<Vec<f64>, NonFinite> {
-    weight_peaks(data, layout)
-        .into_iter()
-        .enumerate()
-        .map(|(channel, peak)| scale_of_peak(peak).ok_or(NonFinite { channel }))
-        .collect()
-}
-
-/// The scale of a channel whose greatest magnitude is `peak`, if that is finite.
-pub fn scale_of_peak(peak: f32) -> Option<f64> {
-    peak.is_finite().then(|| f64::from(peak).max(LEAST_MAGNITUDE) / 127.0)
+/// When a peak, and so a weight, is infinite or not a number.
+pub fn weight_scales(peaks: &[f32]) -> Result<Vec<f64>, NonFinite> {
+    let scale = |(channel, &peak): (usize, &f32)| match peak.is_finite() {
+        true => Ok(f64::from(peak).max(LEAST_MAGNITUDE) / 127.0),
+        false => Err(NonFinite { channel }),
+    };
+    peaks.iter().enumerate().map(scale).collect()
 }
 
 /// The greatest magnitude of each channel; not finite where a weight is not.
