@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use planish_core::attr::Activation;
 use planish_core::graph::{OpId, Value, ValueInfo};
-use planish_core::op::{Add, AssignVariable, Mul, ReadVariable, Sub, VarHandle};
+use planish_core::op::{AssignVariable, ReadVariable, VarHandle};
 use planish_core::tensor::Tensor;
 use planish_core::types::{DType, Shape, Type};
 
@@ -13,6 +12,7 @@ use crate::contents;
 use crate::proto::{Attr, NodeDef, SavedKind};
 use crate::variables::text_attr;
 
+use super::binary::{add, mul, sub};
 use super::constant::widened;
 use super::node::{Node, one};
 use super::numeric_type::computed;
@@ -192,50 +192,33 @@ pub(super) fn assign(node: &mut Node<'_>) -> Imported {
 }
 
 pub(super) fn assign_add(node: &mut Node<'_>) -> Imported {
-    let variable = target(node)?;
-    let (old, change) = (node.value(0)?, node.value(1)?);
-    let new = node.add(
-        Add {
-            activation: Activation::None,
-            pot_scale_int16: true,
-        },
-        &[old, change],
-    )?;
-    write(node, variable, new);
-    Ok(vec![Bound::Variable(variable)])
+    changed(node, |node, old| {
+        let change = node.value(1)?;
+        add(node, old, change)
+    })
 }
 
 pub(super) fn assign_sub(node: &mut Node<'_>) -> Imported {
-    let variable = target(node)?;
-    let (old, change) = (node.value(0)?, node.value(1)?);
-    let new = node.add(
-        Sub {
-            activation: Activation::None,
-            pot_scale_int16: true,
-        },
-        &[old, change],
-    )?;
-    write(node, variable, new);
-    Ok(vec![Bound::Variable(variable)])
+    changed(node, |node, old| {
+        let change = node.value(1)?;
+        sub(node, old, change)
+    })
 }
 
 /// The variable less a step against its gradient.
 pub(super) fn apply_gradient_descent(node: &mut Node<'_>) -> Imported {
+    changed(node, |node, old| {
+        let (rate, gradient) = (node.value(1)?, node.value(2)?);
+        let step = mul(node, rate, gradient)?;
+        sub(node, old, step)
+    })
+}
+
+/// Writes what is made of the variable's value.
+fn changed(node: &mut Node<'_>, new: fn(&mut Node<'_>, Value) -> Result<Value, Stop>) -> Imported {
     let variable = target(node)?;
-    let (old, rate, gradient) = (node.value(0)?, node.value(1)?, node.value(2)?);
-    let step = node.add(
-        Mul {
-            activation: Activation::None,
-        },
-        &[rate, gradient],
-    )?;
-    let new = node.add(
-        Sub {
-            activation: Activation::None,
-            pot_scale_int16: true,
-        },
-        &[old, step],
-    )?;
+    let old = node.value(0)?;
+    let new = new(node, old)?;
     write(node, variable, new);
     Ok(vec![Bound::Variable(variable)])
 }
