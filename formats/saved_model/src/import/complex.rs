@@ -27,29 +27,11 @@ pub(super) struct Parts {
     im: Option<Value>,
 }
 
-/// Operations that move elements or add them up, which the parts go through one by one.
-pub(super) fn is_by_parts(op: &str) -> bool {
-    const OPS: [&str; 14] = [
-        "BroadcastTo",
-        "ExpandDims",
-        "Gather",
-        "GatherV2",
-        "Pad",
-        "Reshape",
-        "ReverseV2",
-        "Roll",
-        "Slice",
-        "Squeeze",
-        "StridedSlice",
-        "Sum",
-        "Tile",
-        "Transpose",
-    ];
-    OPS.contains(&op)
-}
-
-/// Imports each part of the first input with `import`.
-pub(super) fn by_parts(node: &mut Node<'_>, parts: Parts, import: fn(&mut Node<'_>) -> Imported) -> Imported {
+/// Imports with `import`, once for each part where the first input is complex: for operations that move elements or add them up.
+pub(super) fn by_parts(node: &mut Node<'_>, import: fn(&mut Node<'_>) -> Imported) -> Imported {
+    let Ok(Bound::Complex(parts)) = node.bound(0) else {
+        return import(node);
+    };
     let mut of = |part: Option<Value>| -> Result<Option<Value>, Stop> {
         let Some(part) = part else { return Ok(None) };
         node.first = Some(part);

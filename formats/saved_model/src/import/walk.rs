@@ -7,7 +7,7 @@ use crate::Error;
 
 use super::frame::{Arg, Place, control_inputs, data_inputs};
 use super::node::Node;
-use super::{Bound, Importer, Stop, complex, table};
+use super::{Bound, Importer, Stop, table};
 
 enum Step {
     Visit { frame: usize, node: usize },
@@ -130,10 +130,7 @@ impl Importer {
     fn build(&mut self, frame: usize, index: usize) -> Result<Vec<Bound>, Error> {
         let mut node = Node::new(self, frame, index)?;
         let imported = match table::importer_of(&node.def().op) {
-            Some(import) => match complex::is_by_parts(&node.def().op).then(|| node.bound(0)) {
-                Some(Ok(Bound::Complex(parts))) => complex::by_parts(&mut node, parts, import),
-                _ => import(&mut node),
-            },
+            Some(import) => import(&mut node),
             None => Err(Stop::Foreign),
         };
         match imported {
