@@ -121,8 +121,13 @@ fn with_zeros(node: &mut Node<'_>, image: Value, paddings: Value) -> Result<Valu
     node.add(Pad {}, &[image, paddings])
 }
 
+/// The padding where it has to follow from the extents.
+pub(super) fn implicit_padding(node: &Node<'_>) -> Result<Padding, Stop> {
+    node.attr_padding()?.ok_or(Stop::Foreign)
+}
+
 /// Half precision is computed in single; other types have no kernel.
-fn floats_only(node: &Node<'_>, value: Value) -> Result<(), Stop> {
+pub(super) fn floats_only(node: &Node<'_>, value: Value) -> Result<(), Stop> {
     if node.dtype(value) == DType::F32 {
         Ok(())
     } else {
@@ -187,9 +192,7 @@ pub(super) fn conv_2d_backprop_input(node: &mut Node<'_>) -> Imported {
     if layout.spatial::<2>(node, "dilations")? != [1, 1] {
         return Err(Stop::Foreign);
     }
-    let Some(padding) = node.attr_padding()? else {
-        return Err(Stop::Foreign);
-    };
+    let padding = implicit_padding(node)?;
     let sizes = match layout {
         Layout::ChannelsLast => sizes,
         Layout::ChannelsFirst => {
@@ -214,9 +217,7 @@ pub(super) fn conv_3d(node: &mut Node<'_>) -> Imported {
     let volume = layout.enter(node, volume)?;
     let stride = layout.spatial(node, "strides")?;
     let dilation = layout.spatial(node, "dilations")?;
-    let Some(padding) = node.attr_padding()? else {
-        return Err(Stop::Foreign);
-    };
+    let padding = implicit_padding(node)?;
     let op = Conv3d {
         padding,
         stride,
@@ -234,9 +235,7 @@ pub(super) fn conv_3d_backprop_input(node: &mut Node<'_>) -> Imported {
     floats_only(node, volume)?;
     let stride = layout.spatial(node, "strides")?;
     let dilation = layout.spatial(node, "dilations")?;
-    let Some(padding) = node.attr_padding()? else {
-        return Err(Stop::Foreign);
-    };
+    let padding = implicit_padding(node)?;
     let op = Conv3dTranspose {
         padding,
         stride,

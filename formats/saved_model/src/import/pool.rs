@@ -2,42 +2,43 @@
 
 use planish_core::attr::{Activation, Padding};
 use planish_core::op::{AveragePool2d, MaxPool2d, Op, PadV2, Reshape};
-use planish_core::types::DType;
 
-use super::convolution::{Layout, padded};
+use super::convolution::{Layout, floats_only, implicit_padding, padded};
 use super::node::{Node, one};
 use super::{Imported, Stop};
 
+fn greatest(filter: [u32; 2], stride: [u32; 2], padding: Padding) -> Op {
+    let op = MaxPool2d {
+        filter,
+        stride,
+        padding,
+        activation: Activation::None,
+    };
+    op.into()
+}
+
+fn mean(filter: [u32; 2], stride: [u32; 2], padding: Padding) -> Op {
+    let op = AveragePool2d {
+        filter,
+        stride,
+        padding,
+        activation: Activation::None,
+    };
+    op.into()
+}
+
 pub(super) fn max_pool(node: &mut Node<'_>) -> Imported {
-    pool(node, |filter, stride, padding| {
-        MaxPool2d {
-            filter,
-            stride,
-            padding,
-            activation: Activation::None,
-        }
-        .into()
-    })
+    pool(node, greatest)
 }
 
 pub(super) fn avg_pool(node: &mut Node<'_>) -> Imported {
-    pool(node, |filter, stride, padding| {
-        AveragePool2d {
-            filter,
-            stride,
-            padding,
-            activation: Activation::None,
-        }
-        .into()
-    })
+    pool(node, mean)
 }
 
 fn pool(node: &mut Node<'_>, op: fn([u32; 2], [u32; 2], Padding) -> Op) -> Imported {
     let layout = Layout::of(node)?;
     let image = node.value(0)?;
-    if node.dtype(image) != DType::F32 {
-        return Err(Stop::Foreign);
-    }
+    floats_only(node, image)?;
     let image = layout.enter(node, image)?;
     let filter = layout.spatial(node, "ksize")?;
     let stride = layout.spatial(node, "strides")?;
@@ -64,40 +65,16 @@ pub(super) fn max_pool_v2(node: &mut Node<'_>) -> Imported {
     let (Some(filter), Some(stride)) = (spatial(&filter), spatial(&stride)) else {
         return Err(Stop::Foreign);
     };
-    let Some(padding) = node.attr_padding()? else {
-        return Err(Stop::Foreign);
-    };
-    let op = MaxPool2d {
-        filter,
-        stride,
-        padding,
-        activation: Activation::None,
-    };
-    one(node.add(op, &[image])?)
+    let padding = implicit_padding(node)?;
+    one(node.add(greatest(filter, stride, padding), &[image])?)
 }
 
 pub(super) fn max_pool_3d(node: &mut Node<'_>) -> Imported {
-    volume_pool(node, |filter, stride, padding| {
-        MaxPool2d {
-            filter,
-            stride,
-            padding,
-            activation: Activation::None,
-        }
-        .into()
-    })
+    volume_pool(node, greatest)
 }
 
 pub(super) fn avg_pool_3d(node: &mut Node<'_>) -> Imported {
-    volume_pool(node, |filter, stride, padding| {
-        AveragePool2d {
-            filter,
-            stride,
-            padding,
-            activation: Activation::None,
-        }
-        .into()
-    })
+    volume_pool(node, mean)
 }
 
 /// A window over a volume is one over height and width, then one over depth, with the other dimensions merged.
@@ -106,15 +83,11 @@ pub(super) fn avg_pool_3d(node: &mut Node<'_>) -> Imported {
 fn volume_pool(node: &mut Node<'_>, op: fn([u32; 2], [u32; 2], Padding) -> Op) -> Imported {
     let layout = Layout::of(node)?;
     let volume = node.value(0)?;
-    if node.dtype(volume) != DType::F32 {
-        return Err(Stop::Foreign);
-    }
+    floats_only(node, volume)?;
     let volume = layout.enter(node, volume)?;
     let filter: [u32; 3] = layout.spatial(node, "ksize")?;
     let stride: [u32; 3] = layout.spatial(node, "strides")?;
-    let Some(padding) = node.attr_padding()? else {
-        return Err(Stop::Foreign);
-    };
+    let padding = implicit_padding(node)?;
     let dims = node.shape(volume).clone();
     let known = |axis: usize| dims.dim(axis).known().and_then(|d| i32::try_from(d).ok()).ok_or(Stop::Foreign);
     let (depth, height, width, channels) = (known(1)?, known(2)?, known(3)?, known(4)?);
