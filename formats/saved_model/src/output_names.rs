@@ -16,30 +16,8 @@ use Length::{List, Number, One};
 
 /// Operations with more than one output, sorted by name.
 const TABLE: &[(&str, &[(&str, Length)])] = &[
-    (
-        "BlockLSTM",
-        &[
-            ("i", One),
-            ("cs", One),
-            ("f", One),
-            ("o", One),
-            ("ci", One),
-            ("co", One),
-            ("h", One),
-        ],
-    ),
-    (
-        "BlockLSTMV2",
-        &[
-            ("i", One),
-            ("cs", One),
-            ("f", One),
-            ("o", One),
-            ("ci", One),
-            ("co", One),
-            ("h", One),
-        ],
-    ),
+    ("BlockLSTM", LSTM),
+    ("BlockLSTMV2", LSTM),
     (
         "CombinedNonMaxSuppression",
         &[
@@ -53,42 +31,13 @@ const TABLE: &[(&str, &[(&str, Length)])] = &[
         "CudnnRNN",
         &[("output", One), ("output_h", One), ("output_c", One), ("reserve_space", One)],
     ),
-    (
-        "CudnnRNNV2",
-        &[
-            ("output", One),
-            ("output_h", One),
-            ("output_c", One),
-            ("reserve_space", One),
-            ("host_reserved", One),
-        ],
-    ),
-    (
-        "CudnnRNNV3",
-        &[
-            ("output", One),
-            ("output_h", One),
-            ("output_c", One),
-            ("reserve_space", One),
-            ("host_reserved", One),
-        ],
-    ),
+    ("CudnnRNNV2", CUDNN_RNN),
+    ("CudnnRNNV3", CUDNN_RNN),
     ("FusedBatchNorm", BATCH_NORM),
     ("FusedBatchNormV2", BATCH_NORM),
     ("FusedBatchNormV3", BATCH_NORM),
     ("GRUBlockCell", &[("r", One), ("u", One), ("c", One), ("h", One)]),
-    (
-        "LSTMBlockCell",
-        &[
-            ("i", One),
-            ("cs", One),
-            ("f", One),
-            ("o", One),
-            ("ci", One),
-            ("co", One),
-            ("h", One),
-        ],
-    ),
+    ("LSTMBlockCell", LSTM),
     ("ListDiff", &[("out", One), ("idx", One)]),
     ("LogMatrixDeterminant", &[("sign", One), ("log_abs_determinant", One)]),
     ("Lu", &[("lu", One), ("p", One)]),
@@ -184,6 +133,24 @@ const TABLE: &[(&str, &[(&str, Length)])] = &[
     ("UniqueV2", &[("y", One), ("idx", One)]),
     ("UniqueWithCounts", &[("y", One), ("idx", One), ("count", One)]),
     ("UniqueWithCountsV2", &[("y", One), ("idx", One), ("count", One)]),
+];
+
+const LSTM: &[(&str, Length)] = &[
+    ("i", One),
+    ("cs", One),
+    ("f", One),
+    ("o", One),
+    ("ci", One),
+    ("co", One),
+    ("h", One),
+];
+
+const CUDNN_RNN: &[(&str, Length)] = &[
+    ("output", One),
+    ("output_h", One),
+    ("output_c", One),
+    ("reserve_space", One),
+    ("host_reserved", One),
 ];
 
 const BATCH_NORM: &[(&str, Length)] = &[
