@@ -1,7 +1,7 @@
 //! Lets an operation read its int8 weight directly where the target has a hybrid kernel that is worth it.
 
 use planish_core::op::{EmbeddingLookup, Reshape};
-use planish_core::{Changed, Choice, Context, Error, Graph, Meaning, Model, Op, OpId, Pass, PassEntry, Value};
+use planish_core::{Changed, Choice, Context, DType, Error, Graph, Meaning, Model, Op, OpId, Pass, PassEntry, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::target::{Target, Verdict};
@@ -43,6 +43,11 @@ fn select(graph: &mut Graph, id: OpId, target: Target, cx: &mut Context<'_>) -> 
     if dequantized.is_empty() || all_or_none(op.op()) && dequantized.len() < all.len() {
         return false;
     }
+    if let Some(&weight) = dequantized.iter().find(|&&w| !is_symmetric_int8(graph, id, w)) {
+        let operand = weight.operand;
+        cx.skip(graph, id, format!("hybrid kernels read int8 with zero point 0 and scales by output, which its operand {operand} does not hold"));
+        return false;
+    }
     let because = match target.quantized(op, dequantized[0]) {
         Verdict::Hybrid(because) => because,
         Verdict::WeightOnly(because) | Verdict::Float(because) => {
@@ -80,6 +85,13 @@ fn integers_behind(graph: &Graph, id: OpId, weight: Weight) -> Value {
     graph.operand(real.op, 0).expect("dequantize has an operand")
 }
 
+/// Whether the integers are those that [`PostTrainingQuantize`](crate::PostTrainingQuantize) makes: files may hold others.
+fn is_symmetric_int8(graph: &Graph, id: OpId, weight: Weight) -> bool {
+    let ty = graph.ty(integers_behind(graph, id, weight));
+    let quant = ty.quant.as_ref();
+    ty.dtype == DType::I8 && quant.is_some_and(|q| q.is_symmetric() && (q.axis().is_none() || q.axis() == weight.axis))
+}
+
 fn quantize_inputs_asymmetrically(op: &mut Op) {
     match op {
         Op::FullyConnected(op) => op.asymmetric_quantize_inputs = true,
@@ -104,7 +116,7 @@ fn fits_embedding_lookup(graph: &Graph, id: OpId) -> bool {
     let Some(result) = op.result(0).ty().shape.dims().map(<[_]>::to_vec) else {
         return false;
     };
-    indices.ty().dtype == planish_core::DType::I32
+    indices.ty().dtype == DType::I32
         && table.ty().shape.rank() == Some(2)
         && result.iter().filter(|d| d.known().is_none()).count() <= 1
         && result.iter().all(|d| d.known() != Some(0))
