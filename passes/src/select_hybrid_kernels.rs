@@ -45,7 +45,11 @@ fn select(graph: &mut Graph, id: OpId, target: Target, cx: &mut Context<'_>) -> 
     }
     if let Some(&weight) = dequantized.iter().find(|&&w| !is_symmetric_int8(graph, id, w)) {
         let operand = weight.operand;
-        cx.skip(graph, id, format!("hybrid kernels read int8 with zero point 0 and scales by output, which its operand {operand} does not hold"));
+        cx.skip(
+            graph,
+            id,
+            format!("hybrid kernels read int8 with zero point 0 and scales by output, which its operand {operand} does not hold"),
+        );
         return false;
     }
     let because = match target.quantized(op, dequantized[0]) {

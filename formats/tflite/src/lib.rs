@@ -7,9 +7,10 @@
 //! ```
 //!
 //! Whatever the IR has no operation for is kept as it was, so that every file that is read can be written again: custom
-//! operators as [`planish_core::op::Custom`], builtins without a row in the IR as [`planish_core::op::Builtin`], sparse
-//! constants as a `foreign` operation, metadata and associated files in the model's metadata.
+//! operators as [`planish_core::op::Custom`], builtins without a row in the IR as [`planish_core::op::Builtin`],
+//! constants that are sparse or quantized in blocks as a `foreign` operation, metadata and associated files in the model's metadata.
 
+mod blocks;
 mod buffers;
 mod codes;
 mod error;

@@ -6,11 +6,16 @@ use planish_core::{Quant, ValueInfo};
 use crate::schema;
 use crate::write::emit::Builder;
 
-/// The file's table for a value's quantization and calibrated range, where it has either.
-pub(crate) fn encode<'b>(builder: &mut Builder<'b>, info: &ValueInfo) -> Option<WIPOffset<schema::QuantizationParameters<'b>>> {
-    if info.ty.quant.is_none() && info.range.is_none() {
+/// The file's table for a value's quantization, its quantization in blocks and its calibrated range, where it has any.
+pub(crate) fn encode<'b>(
+    builder: &mut Builder<'b>,
+    info: &ValueInfo,
+    blocks: &schema::QuantizationDetailsT,
+) -> Option<WIPOffset<schema::QuantizationParameters<'b>>> {
+    if info.ty.quant.is_none() && info.range.is_none() && *blocks == schema::QuantizationDetailsT::NONE {
         return None;
     }
+    let details = blocks.pack(&mut builder.inner);
     let min = info.range.map(|(min, _)| builder.floats(&[min]));
     let max = info.range.map(|(_, max)| builder.floats(&[max]));
     let quant = info.ty.quant.as_ref();
@@ -23,7 +28,8 @@ pub(crate) fn encode<'b>(builder: &mut Builder<'b>, info: &ValueInfo) -> Option<
         scale,
         zero_point,
         quantized_dimension,
-        ..Default::default()
+        details_type: blocks.quantization_details_type(),
+        details,
     };
     Some(schema::QuantizationParameters::create(&mut builder.inner, &args))
 }

@@ -6,6 +6,7 @@ use planish_core::op::{self, Arity, Op, OpKind};
 use planish_core::{DType, Dim, Graph, GraphId, OpId, Shape, Tensor, Type, Value, ValueInfo};
 
 use super::{Source, inconsistent};
+use crate::blocks::{self, Blocks};
 use crate::codes;
 use crate::error::Error;
 use crate::options::decode::{Surroundings, decode};
@@ -85,8 +86,29 @@ impl Reader<'_, '_> {
         })
     }
 
-    /// What the file says of a tensor's type and name.
+    /// How a tensor is quantized in blocks, where it is.
+    fn blocks(&self, index: usize) -> Result<Option<Blocks>, Error> {
+        let blocks = self.tensors[index].quantization().map(blocks::of).transpose();
+        Ok(blocks.map_err(|problem| inconsistent(self.place(index), problem))?.flatten())
+    }
+
+    /// What the file says of the type and name of a tensor that is no constant.
     fn info(&self, index: usize) -> Result<ValueInfo, Error> {
+        match self.blocks(index)? {
+            None => self.declared(index),
+            Some(_) => Err(self.computed_in_blocks(index)),
+        }
+    }
+
+    fn computed_in_blocks(&self, index: usize) -> Error {
+        Error::Unsupported {
+            place: self.place(index),
+            feature: "quantization in blocks of what is no constant",
+        }
+    }
+
+    /// What the file says of a tensor's type and name.
+    fn declared(&self, index: usize) -> Result<ValueInfo, Error> {
         let tensor = self.tensors[index];
         let dtype = self.dtype(index)?;
         let extents: Vec<i32> = tensor.shape().map(|s| s.iter().collect()).unwrap_or_default();
@@ -100,15 +122,6 @@ impl Reader<'_, '_> {
         let mut info = ValueInfo::new(Type::new(dtype, shape));
         info.name = tensor.name().filter(|name| !name.is_empty()).map(Into::into);
         if let Some(quantization) = tensor.quantization() {
-            if matches!(
-                quantization.details_type(),
-                schema::QuantizationDetails::BlockwiseQuantization | schema::QuantizationDetails::MultiAxisQuantization
-            ) {
-                return Err(Error::Unsupported {
-                    place: self.place(index),
-                    feature: "quantization in blocks",
-                });
-            }
             let decoded = quantization::decode(quantization, &extents).map_err(|p| inconsistent(self.place(index), p))?;
             // Runtimes look at it only where integers are stored.
             info.ty.quant = decoded.quant.filter(|_| dtype.is_int());
@@ -135,7 +148,8 @@ impl Reader<'_, '_> {
 
     fn first_read(&mut self, index: usize) -> Result<Value, Error> {
         let tensor = self.tensors[index];
-        let mut info = self.info(index)?;
+        let blocks = self.blocks(index)?;
+        let mut info = self.declared(index)?;
         if tensor.external_buffer() != 0 {
             return Err(Error::Unsupported {
                 place: self.place(index),
@@ -154,6 +168,14 @@ impl Reader<'_, '_> {
             let id = self.graph.add_declared(op, &[], vec![info]);
             return Ok(Value { op: id, port: 0 });
         }
+        if let (Some(blocks), Some(data), Some(dims)) = (&blocks, &data, &dims) {
+            let stored = Tensor::new(info.ty.dtype, dims, data.clone());
+            let stored = stored.map_err(|e| inconsistent(self.place(index), e.to_string()))?;
+            return self.constant_in_blocks(index, stored, info, blocks);
+        }
+        if blocks.is_some() {
+            return Err(self.computed_in_blocks(index));
+        }
         let empty_constant = empty && !tensor.is_variable() && info.ty.dtype.bits() > 0;
         let (Some(data), Some(dims)) = (data.or_else(|| empty_constant.then(|| Vec::new().into())), dims) else {
             self.seen[index] = true;
@@ -164,6 +186,22 @@ impl Reader<'_, '_> {
         let constant = constant.with_quant(info.ty.quant.take());
         info.ty = constant.ty();
         let id = self.graph.add_declared(op::Const { value: constant }, &[], vec![info]);
+        Ok(Value { op: id, port: 0 })
+    }
+
+    fn constant_in_blocks(&mut self, index: usize, stored: Tensor, mut info: ValueInfo, blocks: &Blocks) -> Result<Value, Error> {
+        info.ty = stored.ty();
+        let mut operands = vec![Some(self.graph.add_typed(op::Const { value: stored }, &[], info.ty.clone()))];
+        let zero_points = Some(blocks.zero_points).filter(|&tensor| tensor >= 0);
+        for parameters in [Some(blocks.scales), zero_points].into_iter().flatten() {
+            let reader = format!("the blocks of {}", self.place(index));
+            let tensor = self.index(parameters, &reader)?;
+            if self.blocks(tensor)?.is_some() {
+                return Err(inconsistent(reader, "their parameters are quantized in blocks again"));
+            }
+            operands.push(Some(self.read(parameters, &reader)?));
+        }
+        let id = self.graph.add_declared(blocks.keep(), &operands, vec![info]);
         Ok(Value { op: id, port: 0 })
     }
 

@@ -271,7 +271,7 @@ fn tensor<'b>(b: &mut Builder<'b>, s: &Subgraph<'_>, t: &TensorPlan<'_>) -> Resu
         }
         shape = Some(b.ints(&extents.iter().map(|&n| if n < 0 { 1 } else { n }).collect::<Vec<_>>()));
     }
-    let quantization = quantization::encode(b, t.info);
+    let quantization = quantization::encode(b, t.info, &t.blocks);
     let sparsity = t.sparsity.as_ref().map(|sparsity| sparsity.pack(&mut b.inner));
     let args = schema::TensorArgs {
         shape,

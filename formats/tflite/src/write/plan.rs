@@ -10,12 +10,11 @@ use crate::buffers::Buffers;
 use crate::error::{Error, NoOperator};
 use crate::options::encode::{Encoded, Surroundings, encode};
 use crate::runtime::min_runtime;
-use crate::schema::{BuiltinOperator as B, BuiltinOptions2T, BuiltinOptionsT, OperatorT, SparsityParametersT};
-use crate::sparse;
+use crate::schema::{BuiltinOperator as B, BuiltinOptions2T, BuiltinOptionsT, OperatorT, QuantizationDetailsT, SparsityParametersT};
 
 mod subgraph;
 
-use subgraph::Planner;
+use subgraph::{Planner, is_kept_constant};
 
 /// A file before it has bytes.
 pub(crate) struct Plan<'m> {
@@ -57,6 +56,8 @@ pub(crate) struct TensorPlan<'m> {
     pub data: Option<usize>,
     pub variable: bool,
     pub sparsity: Option<SparsityParametersT>,
+    /// How its integers are quantized in blocks, where they are.
+    pub blocks: QuantizationDetailsT,
 }
 
 pub(crate) struct Operator<'m> {
@@ -186,7 +187,7 @@ fn unwritable(graph: &Graph, options: &WriteOptions, missing: &mut Vec<NoOperato
         };
         let (name, flex) = match encode(op, &around) {
             Encoded::SourceOnly => (op.name(), false),
-            Encoded::Foreign(o) if o.name == sparse::NAME || options.allows(o) => continue,
+            Encoded::Foreign(o) if is_kept_constant(o) || options.allows(o) => continue,
             Encoded::Foreign(o) => (o.name.as_str(), true),
             _ => continue,
         };

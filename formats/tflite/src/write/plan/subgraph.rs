@@ -8,11 +8,12 @@ use planish_core::{DType, Graph, GraphId, OpId, Tensor, Value};
 
 use super::super::{WriteOptions, flex};
 use super::{Code, Operator, Options, Subgraph, TensorPlan};
+use crate::blocks;
 use crate::buffers::Buffers;
 use crate::error::Error;
 use crate::options::encode::{Encoded, Surroundings, encode};
 use crate::options::kept;
-use crate::schema::BuiltinOperator as B;
+use crate::schema::{BuiltinOperator as B, QuantizationDetailsT};
 use crate::sparse;
 use crate::version::{Signature, version};
 
@@ -75,6 +76,7 @@ impl<'m, 'p> Planner<'m, 'p> {
                     });
                 }
                 Op::Foreign(o) if o.name == sparse::NAME => self.sparse(id, o)?,
+                Op::Foreign(o) if o.name == blocks::NAME => self.blocks(id, o)?,
                 Op::Quantize(_) if folded(graph, id).is_some() => {}
                 op => operators.push(self.operator(id, op)?),
             }
@@ -99,6 +101,7 @@ impl<'m, 'p> Planner<'m, 'p> {
             data,
             variable,
             sparsity: None,
+            blocks: QuantizationDetailsT::NONE,
         });
         self.numbers.insert(value, number);
         number
@@ -130,6 +133,29 @@ impl<'m, 'p> Planner<'m, 'p> {
         for value in self.graph.results_of(id) {
             let number = self.number(value, Some(data));
             self.tensors[number as usize].sparsity = Some(sparsity.clone());
+        }
+        Ok(())
+    }
+
+    fn blocks(&mut self, id: OpId, foreign: &op::Foreign) -> Result<(), Error> {
+        let graph = self.graph;
+        let problem = || Error::Model {
+            place: graph.label(id),
+            problem: "its quantization in blocks is damaged".into(),
+        };
+        let operands: Vec<Value> = graph.operands(id).into_iter().flatten().collect();
+        let (stored, scales, zero_points) = match operands[..] {
+            [stored, scales] => (stored, scales, None),
+            [stored, scales, zero_points] => (stored, scales, Some(zero_points)),
+            _ => return Err(problem()),
+        };
+        let data = self.buffers.add(graph.constant(stored).ok_or_else(problem)?);
+        let scales = self.read(scales);
+        let zero_points = zero_points.map_or(-1, |v| self.read(v));
+        let details = blocks::details(foreign, scales, zero_points).ok_or_else(problem)?;
+        for value in graph.results_of(id) {
+            let number = self.number(value, Some(data));
+            self.tensors[number as usize].blocks = details.clone();
         }
         Ok(())
     }
@@ -194,6 +220,11 @@ impl<'m, 'p> Planner<'m, 'p> {
             options,
         })
     }
+}
+
+/// Whether an operation is a constant's data in a form that only this format knows.
+pub(super) fn is_kept_constant(foreign: &op::Foreign) -> bool {
+    [sparse::NAME, blocks::NAME].contains(&foreign.name.as_str())
 }
 
 fn builtin_code(code: i32, version: i32) -> Code {
