@@ -1,10 +1,10 @@
 //! An `einsum` of one or two operands becomes transposes, reshapes and one product.
 //!
 //! Labels fall into four groups: in both operands and the result (batch), in both but not the result (summed), in the
-//! left one and the result, in the right one and the result. With the operands brought to `[batch, left, summed]` and
+//! left one and the result, in the right one and the result; what one operand alone has is summed first. With the operands brought to `[batch, left, summed]` and
 //! `[batch, summed, right]` the rest is a matrix product.
 
-use planish_core::op::{BatchMatmul, FullyConnected, Reshape, Transpose};
+use planish_core::op::{BatchMatmul, FullyConnected, Reshape, Sum, Transpose};
 use planish_core::{DType, Dim, Graph, Meaning, Op, OpRef, PassEntry, Rule, Shape, Skip, Value};
 
 /// See the module's description.
@@ -63,14 +63,6 @@ impl Rule for LowerEinsum {
             &mut most_hidden,
         )
         .ok_or_else(unclear)?;
-        let sums_alone = operands.iter().enumerate().any(|(i, (_, labels))| {
-            labels
-                .iter()
-                .any(|l| !result.contains(l) && operands.iter().enumerate().all(|(j, (_, other))| i == j || !other.contains(l)))
-        });
-        if sums_alone {
-            return Err(Skip::because(format!("`{equation}` sums over a dimension of one operand alone")));
-        }
         Ok(Match {
             operands,
             result,
@@ -81,11 +73,17 @@ impl Rule for LowerEinsum {
 
     fn rewrite(&self, found: Match, graph: &mut Graph) -> Vec<Value> {
         let Match {
-            operands,
+            mut operands,
             result,
             extents,
             shape,
         } = found;
+        for i in 0..operands.len() {
+            let (before, after) = operands.split_at(i + 1);
+            let others = before[..i].iter().chain(after);
+            let others: Vec<char> = others.flat_map(|(_, labels)| labels.iter().copied()).collect();
+            operands[i] = summed(graph, &operands[i], &[others, result.clone()].concat());
+        }
         let Some((right, right_labels)) = operands.get(1).cloned() else {
             let value = transposed(graph, operands[0].0, &operands[0].1, &result);
             return vec![value];
@@ -151,6 +149,21 @@ impl Rule for LowerEinsum {
         let value = reshaped(graph, product, &labels.iter().map(extent).collect::<Vec<_>>());
         vec![finish(graph, value, &labels, &result, shape)]
     }
+}
+
+/// An operand without the labels that nothing else has: their dimensions are added up.
+fn summed(graph: &mut Graph, (value, labels): &(Value, Vec<char>), kept: &[char]) -> (Value, Vec<char>) {
+    let axes: Vec<i32> = (0i32..)
+        .zip(labels)
+        .filter(|(_, label)| !kept.contains(label))
+        .map(|(axis, _)| axis)
+        .collect();
+    if axes.is_empty() {
+        return (*value, labels.clone());
+    }
+    let axes = graph.add_ints(&axes);
+    let sum = graph.add(Sum { keep_dims: false }, &[*value, axes]);
+    (sum, labels.iter().copied().filter(|label| kept.contains(label)).collect())
 }
 
 fn finish(graph: &mut Graph, value: Value, labels: &[char], result: &[char], shape: Shape) -> Value {

@@ -3,8 +3,8 @@
 use planish_core::attr::Activation;
 use planish_core::graph::Value;
 use planish_core::op::{
-    Abs, Add, AddN, Div, Equal, FloorDiv, FloorMod, Less, Log, LogicalAnd, LogicalOr, Maximum, Minimum, Mul, Op, Pow, SelectV2,
-    SquaredDifference, Sub,
+    Abs, Add, AddN, Atan2, BroadcastArgs, BroadcastTo, Div, Equal, FloorDiv, FloorMod, Less, Log, LogicalAnd, LogicalOr, Maximum, Minimum,
+    Mul, Op, Pow, SelectV2, Shape, SquaredDifference, Sub,
 };
 use planish_core::types::DType;
 
@@ -122,7 +122,28 @@ pub(super) fn pow(node: &mut Node<'_>) -> Imported {
 }
 
 pub(super) fn squared_difference(node: &mut Node<'_>) -> Imported {
-    node.binary(SquaredDifference {})
+    let (x, y) = (node.value(0)?, node.value(1)?);
+    // The kernel takes f32 and i32.
+    if node.dtype(x) == DType::I64 {
+        let difference = sub(node, x, y)?;
+        return one(mul(node, difference, difference)?);
+    }
+    one(node.add(SquaredDifference {}, &[x, y])?)
+}
+
+/// The kernel takes two values of one shape.
+pub(super) fn atan2(node: &mut Node<'_>) -> Imported {
+    let (y, x) = (node.value(0)?, node.value(1)?);
+    if node.shape(y).known().is_some() && node.shape(y) == node.shape(x) {
+        return one(node.add(Atan2 {}, &[y, x])?);
+    }
+    let (y_shape, x_shape) = (
+        node.add(Shape { dtype: DType::I32 }, &[y])?,
+        node.add(Shape { dtype: DType::I32 }, &[x])?,
+    );
+    let both = node.add(BroadcastArgs {}, &[y_shape, x_shape])?;
+    let (y, x) = (node.add(BroadcastTo {}, &[y, both])?, node.add(BroadcastTo {}, &[x, both])?);
+    one(node.add(Atan2 {}, &[y, x])?)
 }
 
 /// The sum of all inputs.

@@ -1,11 +1,8 @@
 //! Complex numbers that are computed: no builtin kernel makes one of two reals, so their parts are values of their own.
 
-use planish_core::attr::{Activation, Attrs, Blob};
+use planish_core::attr::{Attrs, Blob};
 use planish_core::graph::{Value, ValueInfo};
-use planish_core::op::{
-    Abs, Atan2, ComplexAbs, Concatenation, Cos, Exp, ExpandDims, Foreign, Imag, Neg, Real, ReverseV2, Rfft2d, Sin, Slice, Sqrt, Squeeze,
-    ZerosLike,
-};
+use planish_core::op::{Abs, Atan2, ComplexAbs, Cos, Exp, Foreign, Imag, Neg, Real, Sin, Sqrt, ZerosLike};
 use planish_core::tensor::Tensor;
 use planish_core::types::{DType, Type};
 use prost::Message as _;
@@ -14,7 +11,6 @@ use crate::proto::{Attr, AttrValue, NodeDef};
 
 use super::binary::{add, div, mul, sub};
 use super::node::{Node, one};
-use super::unary::times;
 use super::{Bound, Imported, Importer, Stop};
 
 /// The code of the element type in TensorFlow's enumeration.
@@ -23,8 +19,8 @@ const COMPLEX64: i32 = 8;
 /// A complex value as its parts, of one shape; a part that is zero everywhere may be missing, but not both.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Parts {
-    re: Option<Value>,
-    im: Option<Value>,
+    pub(super) re: Option<Value>,
+    pub(super) im: Option<Value>,
 }
 
 /// Imports with `import`, once for each part where the first input is complex: for operations that move elements or add them up.
@@ -51,11 +47,11 @@ pub(super) fn computes(node: &Node<'_>) -> bool {
     matches!(node.attr("T"), Some(Attr::Type(COMPLEX64)))
 }
 
-fn both(re: Option<Value>, im: Option<Value>) -> Imported {
+pub(super) fn both(re: Option<Value>, im: Option<Value>) -> Imported {
     Ok(vec![Bound::Complex(Parts { re, im })])
 }
 
-fn parts(node: &mut Node<'_>, input: usize) -> Result<Parts, Stop> {
+pub(super) fn parts(node: &mut Node<'_>, input: usize) -> Result<Parts, Stop> {
     let value = match node.bound(input)? {
         Bound::Complex(parts) => return Ok(parts),
         Bound::Value(value) => value,
@@ -81,7 +77,7 @@ fn parts(node: &mut Node<'_>, input: usize) -> Result<Parts, Stop> {
 }
 
 /// Both parts as values.
-fn filled(node: &mut Node<'_>, parts: Parts) -> Result<(Value, Value), Stop> {
+pub(super) fn filled(node: &mut Node<'_>, parts: Parts) -> Result<(Value, Value), Stop> {
     Ok(match (parts.re, parts.im) {
         (Some(re), Some(im)) => (re, im),
         (Some(re), None) => (re, node.add(ZerosLike {}, &[re])?),
@@ -268,68 +264,6 @@ pub(super) fn angle(node: &mut Node<'_>) -> Imported {
     let x = parts(node, 0)?;
     let (re, im) = filled(node, x)?;
     one(node.add(Atan2 {}, &[im, re])?)
-}
-
-/// The inverse of a transform of reals, as the discrete Hartley transform of `re + im`, with the other half of the spectrum, which is
-/// `re - im` the other way round, behind it; and that is `re + im` of the forward transform.
-pub(super) fn irfft(node: &mut Node<'_>) -> Imported {
-    let length = usize::try_from(node.int(1)?).map_err(|_| Stop::Foreign)?;
-    let x = parts(node, 0)?;
-    let (re, im) = filled(node, x)?;
-    let rank = node.known_rank(re)?;
-    let bins = rank.checked_sub(1).and_then(|last| node.shape(re).dim(last).known());
-    let half = length / 2;
-    // The kernel of the forward transform takes powers of two.
-    if !(4..=1 << 24).contains(&length) || !length.is_power_of_two() || bins.is_none_or(|bins| bins <= half) {
-        return Err(Stop::Foreign);
-    }
-    let (plus, minus) = (add(node, re, im)?, sub(node, re, im)?);
-    // The first and the middle term are real.
-    let pieces = [
-        part(node, re, 0, 1)?,
-        part(node, plus, 1, half - 1)?,
-        part(node, re, half, 1)?,
-        reversed_part(node, minus, half)?,
-    ];
-    let whole = joined(node, &pieces)?;
-    let before_last = node.add_int(-2);
-    let row = node.add(ExpandDims {}, &[whole, before_last])?;
-    let lengths = node.add_ints(&[1, length as i32]);
-    let spectrum = node.add(Rfft2d {}, &[row, lengths])?;
-    let (re, im) = (node.add(Real {}, &[spectrum])?, node.add(Imag {}, &[spectrum])?);
-    let re = node.add(Squeeze { axes: vec![-2] }, &[re])?;
-    let im = node.add(Squeeze { axes: vec![-2] }, &[im])?;
-    let (plus, minus) = (add(node, re, im)?, sub(node, re, im)?);
-    let behind = reversed_part(node, minus, half)?;
-    let result = joined(node, &[plus, behind])?;
-    one(times(node, result, 1.0 / length as f64)?)
-}
-
-/// So many elements of the last axis.
-fn part(node: &mut Node<'_>, x: Value, start: usize, count: usize) -> Result<Value, Stop> {
-    let rank = node.known_rank(x)?;
-    let (mut begin, mut size) = (vec![0; rank], vec![-1; rank]);
-    if let (Some(begin), Some(size)) = (begin.last_mut(), size.last_mut()) {
-        (*begin, *size) = (start as i32, count as i32);
-    }
-    let (begin, size) = (node.add_ints(&begin), node.add_ints(&size));
-    node.add(Slice {}, &[x, begin, size])
-}
-
-/// What lies between the first element and the one at `half`, the other way round.
-fn reversed_part(node: &mut Node<'_>, x: Value, half: usize) -> Result<Value, Stop> {
-    let inner = part(node, x, 1, half - 1)?;
-    let last = node.known_rank(x)? as i32 - 1;
-    let axis = node.add_ints(&[last]);
-    node.add(ReverseV2 {}, &[inner, axis])
-}
-
-fn joined(node: &mut Node<'_>, pieces: &[Value]) -> Result<Value, Stop> {
-    let op = Concatenation {
-        axis: -1,
-        activation: Activation::None,
-    };
-    node.add(op, pieces)
 }
 
 impl Importer {

@@ -207,6 +207,33 @@ impl<'i> Node<'i> {
         self.importer.graph.results_of(id)
     }
 
+    /// Says of a result what is known of its shape beyond what follows from the operands.
+    pub(super) fn declare(&mut self, value: Value, shape: &Shape) {
+        let info = self.importer.graph.info_mut(value);
+        if let Some(shape) = info.ty.shape.meet(shape) {
+            info.ty.shape = shape;
+        }
+    }
+
+    /// The numbers of a value that is constant, or a quotient of constants and of what follows from shapes.
+    pub(super) fn known_reals(&self, value: Value) -> Option<Vec<f64>> {
+        if let Some(numbers) = self.constant(value).and_then(Tensor::to_floats) {
+            return Some(numbers);
+        }
+        let op = self.importer.graph.at(value.op);
+        match op.op() {
+            Op::Cast(_) => {
+                let ints = self.known_ints(op.operand(0)?.id())?;
+                Some(ints.into_iter().map(|n| n as f64).collect())
+            }
+            Op::Div(_) => {
+                let [above, below] = [self.known_reals(op.operand(0)?.id())?, self.known_reals(op.operand(1)?.id())?];
+                (above.len() == below.len()).then(|| above.iter().zip(&below).map(|(a, b)| f64::from((a / b) as f32)).collect())
+            }
+            _ => None,
+        }
+    }
+
     fn is_foreign(&self, value: Value) -> bool {
         matches!(self.importer.graph.op(value.op).kind(), OpKind::Foreign)
     }

@@ -1,17 +1,14 @@
 //! Choosing, sorting and finding elements; images and boxes.
 
-use planish_core::graph::Value;
 use planish_core::op::{
-    Bucketize, Cast, Equal, ExpandDims, Gather, GreaterEqual, LessEqual, LogicalAnd, LogicalNot, MatrixDiag, MatrixSetDiag,
-    NonMaxSuppressionV4, NonMaxSuppressionV5, OneHot, Range, ReduceAny, ResizeBilinear, ResizeNearestNeighbor, Rfft2d, Select, SelectV2,
-    Shape, SparseToDense, Squeeze, TopkV2, Unique, Where,
+    Bucketize, Cast, Equal, ExpandDims, Gather, LogicalNot, NonMaxSuppressionV4, NonMaxSuppressionV5, OneHot, ReduceAny, ResizeBilinear,
+    ResizeNearestNeighbor, Select, SelectV2, SparseToDense, Squeeze, TopkV2, Unique, Where,
 };
 use planish_core::types::DType;
 
-use super::binary::sub;
 use super::index::first_entries;
 use super::node::{Node, many, one};
-use super::{Bound, Imported, Stop};
+use super::{Bound, Imported};
 
 /// A condition of rank 1 chooses whole rows.
 pub(super) fn select(node: &mut Node<'_>) -> Imported {
@@ -87,72 +84,6 @@ pub(super) fn sparse_to_dense(node: &mut Node<'_>) -> Imported {
     one(node.add(SparseToDense { validate_indices: false }, &inputs)?)
 }
 
-pub(super) fn matrix_diag(node: &mut Node<'_>) -> Imported {
-    // The newer forms have a place, a size and a fill beside the diagonal; only the plain one has a kernel.
-    if node.input_count() > 1 && (node.ints(1)?.iter().any(|&k| k != 0) || node.int(2)? != -1 || node.int(3)? != -1) {
-        return Err(Stop::Foreign);
-    }
-    node.unary(MatrixDiag {})
-}
-
-pub(super) fn matrix_set_diag(node: &mut Node<'_>) -> Imported {
-    if node.input_count() > 2 && node.ints(2)?.iter().any(|&k| k != 0) {
-        return Err(Stop::Foreign);
-    }
-    node.binary(MatrixSetDiag {})
-}
-
-/// The elements at most `lower` below and `upper` above the diagonal; a negative number means all of them.
-pub(super) fn matrix_band_part(node: &mut Node<'_>) -> Imported {
-    let x = node.value(0)?;
-    let (lower, upper) = (node.int(1)?, node.int(2)?);
-    let rank = node.known_rank(x)?;
-    if rank < 2 {
-        return Err(node.error("its input is no matrix"));
-    }
-    let rows = positions(node, x, rank - 2)?;
-    let rows = {
-        let axis = node.add_int(1);
-        node.add(ExpandDims {}, &[rows, axis])?
-    };
-    let columns = positions(node, x, rank - 1)?;
-    let below = sub(node, rows, columns)?;
-    let mut inside: Option<Value> = None;
-    if let Ok(lower) = i32::try_from(lower)
-        && lower >= 0
-    {
-        let lower = node.add_int(lower);
-        inside = Some(node.add(LessEqual {}, &[below, lower])?);
-    }
-    if let Ok(upper) = i32::try_from(upper)
-        && upper >= 0
-    {
-        let upper = node.add_int(-upper);
-        let near = node.add(GreaterEqual {}, &[below, upper])?;
-        inside = Some(match inside {
-            Some(other) => node.add(LogicalAnd {}, &[other, near])?,
-            None => near,
-        });
-    }
-    let Some(inside) = inside else { return one(x) };
-    let zero = node.number(0.0, x)?;
-    one(node.add(SelectV2 {}, &[inside, x, zero])?)
-}
-
-/// `0, 1, …` along one axis of a value.
-fn positions(node: &mut Node<'_>, x: Value, axis: usize) -> Result<Value, Stop> {
-    let (start, step) = (node.add_int(0), node.add_int(1));
-    let limit = match node.shape(x).dim(axis).known().and_then(|n| i32::try_from(n).ok()) {
-        Some(extent) => node.add_int(extent),
-        None => {
-            let shape = node.add(Shape { dtype: DType::I32 }, &[x])?;
-            let axis = node.add_int(axis as i32);
-            node.add(Gather { axis: 0, batch_dims: 0 }, &[shape, axis])?
-        }
-    };
-    node.add(Range {}, &[start, limit, step])
-}
-
 pub(super) fn resize_bilinear(node: &mut Node<'_>) -> Imported {
     let (x, size) = (node.value(0)?, node.index_input(1)?);
     let x = if node.dtype(x) == DType::F32 {
@@ -174,23 +105,6 @@ pub(super) fn resize_nearest(node: &mut Node<'_>) -> Imported {
         half_pixel_centers: node.attr_bool("half_pixel_centers"),
     };
     one(node.add(op, &[x, size])?)
-}
-
-pub(super) fn rfft_2d(node: &mut Node<'_>) -> Imported {
-    let (x, length) = (node.value(0)?, node.index_input(1)?);
-    one(node.add(Rfft2d {}, &[x, length])?)
-}
-
-/// Along one axis: as along two, of which the first has one row.
-pub(super) fn rfft(node: &mut Node<'_>) -> Imported {
-    let x = node.value(0)?;
-    let length = node.int(1)?;
-    let length = i32::try_from(length).map_err(|_| node.error("its length is too large"))?;
-    let before_last = node.add_int(-2);
-    let row = node.add(ExpandDims {}, &[x, before_last])?;
-    let lengths = node.add_ints(&[1, length]);
-    let spectrum = node.add(Rfft2d {}, &[row, lengths])?;
-    one(node.add(Squeeze { axes: vec![-2] }, &[spectrum])?)
 }
 
 /// The kernel pads its results; TensorFlow's shortest form does not.

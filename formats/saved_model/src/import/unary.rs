@@ -2,8 +2,8 @@
 
 use planish_core::graph::Value;
 use planish_core::op::{
-    Abs, Atan2, Bitcast, Cast, Ceil, Cos, Equal, Erf, Exp, Fill, Floor, LeakyRelu, Less, Log, Maximum, Minimum, Neg, NotEqual, Op, Relu,
-    Relu6, Round, Shape, Sign, Sin, Sqrt, Square, Sum,
+    Abs, Atan2, Bitcast, BitwiseXor, Cast, Ceil, Cos, Equal, Erf, Exp, Fill, Floor, LeakyRelu, Less, Log, Maximum, Minimum, Neg, NotEqual,
+    Op, Relu, Relu6, Round, Shape, Sign, Sin, Sqrt, Square, Sum,
 };
 use planish_core::tensor::Tensor;
 use planish_core::types::DType;
@@ -273,11 +273,33 @@ pub(super) fn is_finite(node: &mut Node<'_>) -> Imported {
     one(node.add(Less {}, &[size, infinity])?)
 }
 
-/// `-x - 1`, which flips every bit of a two's complement number.
+/// Every bit the other way round: `-x - 1` in two's complement, or the difference to all ones.
 pub(super) fn invert(node: &mut Node<'_>) -> Imported {
     let x = node.value(0)?;
-    let negated = node.add(Neg {}, &[x])?;
-    one(plus(node, negated, -1.0)?)
+    if matches!(node.dtype(x), DType::I32 | DType::I64) {
+        let negated = node.add(Neg {}, &[x])?;
+        return one(plus(node, negated, -1.0)?);
+    }
+    let ones = match node.dtype(x) {
+        DType::I8 | DType::I16 => -1.0,
+        DType::U8 => u8::MAX.into(),
+        DType::U16 => u16::MAX.into(),
+        DType::U32 => u32::MAX.into(),
+        _ => return Err(Stop::Foreign),
+    };
+    let ones = node.number(ones, x)?;
+    one(node.add(BitwiseXor {}, &[x, ones])?)
+}
+
+/// The kernel takes no i64.
+pub(super) fn sign(node: &mut Node<'_>) -> Imported {
+    let x = node.value(0)?;
+    if node.dtype(x) != DType::I64 {
+        return node.unary(Sign {});
+    }
+    let (least, most) = (node.number(-1.0, x)?, node.number(1.0, x)?);
+    let x = node.add(Maximum {}, &[x, least])?;
+    one(node.add(Minimum {}, &[x, most])?)
 }
 
 /// Half the sum of squares.
