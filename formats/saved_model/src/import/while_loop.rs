@@ -1,7 +1,7 @@
 //! `While`: a loop whose condition and body are functions.
 
-use planish_core::op::While;
-use planish_core::types::{Shape, Type};
+use planish_core::op::{Op, While};
+use planish_core::types::{DType, Shape, Type};
 
 use super::frame::Arg;
 use super::inner_graph::Inner;
@@ -62,7 +62,18 @@ pub(super) fn while_(node: &mut Node<'_>) -> Imported {
         fixed: &fixed,
         wanted: vec![0],
     };
-    let (cond_graph, cond_touched) = node.inner_graph(&inner, &types, &[])?;
+    let (mut cond_graph, cond_touched) = node.inner_graph(&inner, &types, &[])?;
+    for result in cond_graph.results() {
+        let ty = cond_graph.ty(result).clone();
+        if ty.dtype == DType::Bool && ty.shape.elements().is_none_or(|n| n == 1) {
+            continue;
+        }
+        // The types of an operation that is not known are a guess.
+        if !matches!(cond_graph.op(result.op), Op::Foreign(_)) {
+            return Err(node.error(format!("its condition gives {ty} instead of one bool")));
+        }
+        cond_graph.info_mut(result).ty = Type::fixed(DType::Bool, &[]);
+    }
     let cond = node.importer.model.add_graph(cond_graph);
     let body = node.importer.model.add_graph(body_graph);
     let results = node.add_declared(While { cond, body }, &state, types);
