@@ -38,9 +38,15 @@ pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> Outcome {
         write_contents(&contents, out)?;
         out.flush()?;
         let callable = contents.meta_graphs.iter().any(|m| !m.signatures.is_empty());
-        if !callable && arguments.model.signatures.is_empty() {
+        if !callable && arguments.model.signatures.is_empty() && arguments.model.ends.is_empty() {
             writeln!(out, "on disk    {}", size::of(path))?;
-            writeln!(out, "there is no signature; choose a function with --signature")?;
+            let functions = contents.meta_graphs.iter().any(|m| !m.functions.is_empty());
+            let how = if functions {
+                "choose a function with --signature"
+            } else {
+                "choose the values where it ends with --output"
+            };
+            writeln!(out, "there is no signature; {how}")?;
             return Ok(());
         }
     }

@@ -21,7 +21,7 @@ pub(super) struct ModelArguments {
     /// Ends the signature in this output of it, or in the value of this name, and leaves out the inputs that it does not depend on;
     /// may be given several times [default: every output]
     #[arg(long = "output", value_name = "NAME")]
-    ends: Vec<String>,
+    pub(super) ends: Vec<String>,
     /// Gives an input another shape, such as `image=1x224x224x3`; `?` is an unknown dimension
     #[arg(long = "shape", value_name = "NAME=DIMS", value_parser = shape)]
     shapes: Vec<(String, Vec<Dim>)>,

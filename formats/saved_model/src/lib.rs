@@ -6,6 +6,7 @@
 //! the file, and only what a signature's outputs reach is there. An operation without a counterpart in the IR becomes
 //! `foreign`, so an unknown operation never makes reading fail.
 
+mod bare_graph;
 mod bundle;
 mod contents;
 mod control_flow;

@@ -102,6 +102,16 @@ impl ObjectGraph {
         types
     }
 
+    /// The function that makes a resource.
+    pub(crate) fn creator_of(&self, id: usize) -> Option<&str> {
+        let node = self.graph.nodes.get(id)?;
+        let child = node.children.iter().find(|child| child.name == "_create_resource")?;
+        match &self.graph.nodes.get(usize::try_from(child.node).ok()?)?.kind {
+            Some(SavedKind::Function(function)) => function.concrete_functions.first().map(String::as_str),
+            _ => None,
+        }
+    }
+
     /// The objects that a concrete function captures, in the order of its last arguments.
     pub(crate) fn bound_inputs(&self, function: &str) -> Option<Vec<usize>> {
         let function = self.graph.concrete_functions.get(function)?;
@@ -142,6 +152,10 @@ impl ObjectGraph {
                     room = left;
                     found.push((path.clone(), function.clone()));
                 }
+            }
+            // The functions of a resource make, fill and remove it.
+            if matches!(node.kind, Some(SavedKind::Resource(_))) {
+                continue;
             }
             for (number, child) in node.children.iter().enumerate() {
                 let Ok(next) = usize::try_from(child.node) else { continue };

@@ -8,6 +8,7 @@ use planish_core::types::{Dim, Shape};
 use rayon::prelude::*;
 
 use crate::Error;
+use crate::bare_graph;
 use crate::bundle::Check;
 use crate::contents::{self, Contents};
 use crate::control_flow::functional;
@@ -21,7 +22,8 @@ const MAX_LISTED: usize = 20;
 
 /// Reads a SavedModel with choices.
 ///
-/// Without any, it reads the MetaGraph tagged `serve` (or the only one), with all of its signatures.
+/// Without any, it reads the MetaGraph tagged `serve` (or the only one), with all of its signatures, or with its only function where
+/// it has no signature. A graph without either can be read by its outputs, with the placeholders that they depend on as inputs.
 #[derive(Clone, Debug)]
 pub struct Reader {
     path: PathBuf,
@@ -102,7 +104,7 @@ impl Reader {
         let top = functional(Body::of_graph(graph.nodes), &library)?;
         let mut variables = Variables::open(&opened.checkpoint(), &meta, self.verify)?;
         variables.match_captures(&top);
-        let roots = self.roots(&opened, &meta, &variables, &library)?;
+        let roots = self.roots(&opened, &meta, &variables, &library, &top)?;
         let mut importer = Importer::new(top, library, variables, &meta, &opened);
         let mut unknown: Vec<&String> = self.shapes.keys().collect();
         if let (false, [_, _, ..]) = (self.outputs.is_empty(), &roots[..]) {
@@ -126,7 +128,14 @@ impl Reader {
         Ok(model)
     }
 
-    fn roots(&self, opened: &Opened, meta: &crate::proto::MetaGraph, variables: &Variables, library: &Library) -> Result<Vec<Root>, Error> {
+    fn roots(
+        &self,
+        opened: &Opened,
+        meta: &crate::proto::MetaGraph,
+        variables: &Variables,
+        library: &Library,
+        top: &Body,
+    ) -> Result<Vec<Root>, Error> {
         let public = || meta.signatures.iter().filter(|(name, _)| !contents::is_internal(name));
         if self.signatures.is_empty() {
             let roots: Vec<Root> = public()
@@ -137,7 +146,16 @@ impl Reader {
                 return Ok(roots);
             }
             let functions = contents::functions(&variables.objects, library)?;
-            return Err(Error::Choice(explain_no_signature(opened, &functions)));
+            return match &functions[..] {
+                [] if !self.outputs.is_empty() => Ok(vec![bare_graph::root(top, meta, library, &self.outputs)?]),
+                [] => Err(Error::Choice(explain_no_signature(opened, &bare_graph::ends(top, library)?))),
+                [only] => Ok(vec![Root::Function(only.path.clone(), only.name.clone())]),
+                several => Err(Error::Choice(format!(
+                    "{} has no signature; choose one of its functions as signature: {}",
+                    opened.file.display(),
+                    listed(several)
+                ))),
+            };
         }
         self.signatures
             .iter()
@@ -165,14 +183,21 @@ impl Reader {
     }
 }
 
-fn explain_no_signature(opened: &Opened, functions: &[contents::FunctionInfo]) -> String {
-    let mut text = format!("{} has no signature", opened.file.display());
-    if functions.is_empty() {
-        text.push_str(" and no function that could stand for one; save it with signatures");
+fn explain_no_signature(opened: &Opened, ends: &[String]) -> String {
+    let mut text = format!(
+        "{} has no signature and no function that could stand for one; ",
+        opened.file.display()
+    );
+    if ends.is_empty() {
+        text.push_str("save it with signatures");
         return text;
     }
-    text.push_str("; choose one of its functions as signature: ");
-    text.push_str(&listed(functions));
+    let shown: Vec<&str> = ends.iter().take(MAX_LISTED).map(String::as_str).collect();
+    text.push_str("choose where it ends (--output); nothing reads the values ");
+    text.push_str(&shown.join(", "));
+    if ends.len() > shown.len() {
+        text.push_str(&format!(", and {} more", ends.len() - shown.len()));
+    }
     text
 }
 

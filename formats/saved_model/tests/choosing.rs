@@ -97,3 +97,52 @@ fn parsed_features_become_inputs_where_they_are_read() {
         "{printed}"
     );
 }
+
+/// A folder with a graph that has no signature.
+fn bare(graph: &str, rest: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("there is a folder for temporary files");
+    let text = format!("saved_model_schema_version: 1 meta_graphs {{ meta_info_def {{ tags: 'serve' }} graph_def {{ {graph} }} {rest} }}");
+    std::fs::write(dir.path().join("saved_model.pbtxt"), text).expect("the folder is ours");
+    dir
+}
+
+#[test]
+fn a_graph_without_signatures_is_read_by_its_outputs() {
+    let dir = bare(GRAPH, "");
+    let printed = text::print(&Reader::new(dir.path()).output("net/logits").read().expect("it is there"));
+    assert!(printed.contains("(a, b) -> (\"net/logits\")"), "{printed}");
+    let printed = text::print(&Reader::new(dir.path()).output("net/hidden:0").read().expect("it is there"));
+    assert!(printed.contains("(a) -> "), "{printed}");
+    let error = Reader::new(dir.path())
+        .output("nothing")
+        .read()
+        .expect_err("there is no such value");
+    assert!(error.to_string().contains("net/probabilities"), "{error}");
+    let error = read(dir.path()).expect_err("nobody says where it ends");
+    let message = error.to_string();
+    assert!(
+        message.contains("--output") && message.contains("net/probabilities") && !message.contains("net/hidden"),
+        "{message}"
+    );
+}
+
+const FUNCTION: &str = r#"
+    library { function {
+        signature { name: "__inference_predict_1" input_arg { name: "x" type: DT_FLOAT } output_arg { name: "y" type: DT_FLOAT } }
+        node_def { name: "tanh" op: "Tanh" input: "x" attr { key: "T" value { type: DT_FLOAT } } }
+        ret { key: "y" value: "tanh:y:0" } } }
+"#;
+const ONE_FUNCTION: &str = r#"
+    object_graph_def {
+        nodes { user_object { } children { node_id: 1 local_name: "predict" } children { node_id: 2 local_name: "table" } }
+        nodes { function { concrete_functions: "__inference_predict_1" } }
+        nodes { resource { } children { node_id: 3 local_name: "_initialize" } }
+        nodes { function { concrete_functions: "__inference_predict_1" } }
+        concrete_functions { key: "__inference_predict_1" value { } } }
+"#;
+
+#[test]
+fn the_only_function_stands_for_a_missing_signature() {
+    let printed = text::print(&read(bare(FUNCTION, ONE_FUNCTION).path()).expect("there is no other"));
+    assert!(printed.contains("@predict (x) -> (y)") && printed.contains(" = tanh "), "{printed}");
+}

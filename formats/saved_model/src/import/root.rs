@@ -11,7 +11,8 @@ use crate::Error;
 use crate::contents;
 use crate::dtype;
 use crate::function::Source;
-use crate::proto::{Attr, SavedKind, SignatureDef, TensorInfo};
+use crate::proto::{Attr, NodeDef, SavedKind, SignatureDef, TensorInfo};
+use crate::variables::text_attr;
 
 use super::frame::{Arg, Entry, Place};
 use super::numeric_type::computed;
@@ -259,7 +260,7 @@ impl Importer {
             args.push(Arg::Bound(Bound::Value(value)));
         }
         for object in captures {
-            args.push(self.captured(top, object, name)?);
+            args.push(self.captured(top, object)?);
         }
         let frame = self.enter(body.clone(), Entry::Graph(args), "".into(), 0)?;
         let all: Vec<usize> = (0..body.nodes.len()).collect();
@@ -371,7 +372,7 @@ impl Importer {
     }
 
     /// What a function captures: a variable, or a constant of the top graph.
-    fn captured(&mut self, top: usize, object: usize, function: &str) -> Result<Arg, Error> {
+    fn captured(&mut self, top: usize, object: usize) -> Result<Arg, Error> {
         let kind = self.variables.objects.object(object).and_then(|o| o.kind.clone());
         match kind {
             Some(SavedKind::Variable(_)) => {
@@ -383,18 +384,28 @@ impl Importer {
                 self.want(&[place])?;
                 Ok(Arg::Bound(self.bound(place)?))
             }
-            _ => Ok(self.captured_handle(top, object, function).unwrap_or(Arg::Unbound)),
+            _ => Ok(self.captured_handle(top, object).unwrap_or(Arg::Unbound)),
         }
     }
 
-    /// A table or asset is created by a function of its own; the handle stands in that function.
-    fn captured_handle(&mut self, top: usize, object: usize, _function: &str) -> Option<Arg> {
-        let Some(SavedKind::Asset(asset)) = self.variables.objects.object(object)?.kind.clone() else {
-            return None;
+    /// The handle of an asset or table, which stands in the top graph.
+    fn captured_handle(&mut self, top: usize, object: usize) -> Option<Arg> {
+        let place = match self.variables.objects.object(object)?.kind.clone()? {
+            SavedKind::Asset(asset) => {
+                let file = self.assets.get(usize::try_from(asset.file).ok()?)?;
+                let name = file.tensor_info.as_ref()?.name.clone();
+                self.resolve(top, &name).ok()?
+            }
+            SavedKind::Resource(_) => {
+                let made = self.library.get(self.variables.objects.creator_of(object)?).ok()?;
+                let alike = |a: &NodeDef, b: &NodeDef| a.op == b.op && text_attr(a, "shared_name") == text_attr(b, "shared_name");
+                let of_table = |n: &&NodeDef| n.op.contains("HashTable") && text_attr(n, "shared_name").is_some_and(|n| !n.is_empty());
+                let table = made.nodes.iter().find(of_table)?;
+                let node = self.top.nodes.iter().position(|n| alike(n, table))?;
+                Place::Node { frame: top, node, port: 0 }
+            }
+            _ => return None,
         };
-        let file = self.assets.get(usize::try_from(asset.file).ok()?)?;
-        let name = file.tensor_info.as_ref()?.name.clone();
-        let place = self.resolve(top, &name).ok()?;
         self.want(&[place]).ok()?;
         self.bound(place).ok().map(Arg::Bound)
     }
