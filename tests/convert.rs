@@ -383,8 +383,16 @@ fn signatures_that_cannot_be_converted_are_left_out_and_named() {
     "#;
     fs::write(dir.path().join("saved_model.pbtxt"), source).expect("the model can be written");
     let out = dir.path().join("out.tflite");
+    let report = dir.path().join("report.json");
     let (source, out) = (text_of(dir.path()), text_of(&out));
-    let printed = succeed(&["convert", source, "-o", out]);
+    let printed = succeed(&["convert", source, "-o", out, "--report", text_of(&report)]);
+    let json: serde_json::Value = serde_json::from_slice(&fs::read(report).expect("the report was written")).expect("it is JSON");
+    assert_eq!(json["left_out"][0]["signature"], "serving_default");
+    assert!(
+        json["left_out"][0]["because"].as_str().is_some_and(|why| why.contains("Mystery")),
+        "{json}"
+    );
+    assert!(json["decisions"].is_array(), "{json}");
     assert!(
         printed.contains("left out signature serving_default: ") && printed.contains("Mystery"),
         "{printed}"

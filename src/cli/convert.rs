@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use planish::convert::convert_for_file;
-use planish::core::{Choice, text};
+use planish::core::{Choice, Report, text};
 use planish::passes::{QuantizeOptions, Target};
 use planish::tflite::{NewFile, WriteOptions};
 use planish::{ConvertOptions, Converted};
 use regex::Regex;
+use serde::Serialize;
 
 use super::model_arguments::ModelArguments;
 use super::progress::Progress;
@@ -36,7 +37,7 @@ pub(super) struct Arguments {
     /// Keeps operations float whose name, or whose weight's name, matches; may be given several times
     #[arg(long, value_name = "REGEX", requires = "post_training_quantize", value_parser = regex)]
     skip: Vec<String>,
-    /// Writes a report: the passes that ran, and for each operation what was decided and why
+    /// Writes a report: the passes that ran, for each operation what was decided and why, and the signatures left out
     #[arg(long, value_name = "FILE.json")]
     report: Option<PathBuf>,
     /// Prints the model in its text form after each run of this pass
@@ -112,6 +113,21 @@ pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> Outcome {
     Ok(())
 }
 
+/// What stands in a report.
+#[derive(Serialize)]
+struct ReportFile<'c> {
+    #[serde(flatten)]
+    report: &'c Report,
+    /// The signatures that could not be converted.
+    left_out: Vec<SignatureLeftOut<'c>>,
+}
+
+#[derive(Serialize)]
+struct SignatureLeftOut<'c> {
+    signature: &'c str,
+    because: &'c str,
+}
+
 /// Writes the model and the report; where one cannot be written, neither is left behind.
 fn write(arguments: &Arguments, converted: &Converted) -> Outcome {
     let failed = |e: io::Error| {
@@ -120,7 +136,14 @@ fn write(arguments: &Arguments, converted: &Converted) -> Outcome {
     };
     let report = match &arguments.report {
         Some(path) => {
-            let mut json = serde_json::to_string_pretty(&converted.report)?;
+            let left_out = converted.left_out.iter().map(|left_out| SignatureLeftOut {
+                signature: &left_out.signature,
+                because: &left_out.because,
+            });
+            let mut json = serde_json::to_string_pretty(&ReportFile {
+                report: &converted.report,
+                left_out: left_out.collect(),
+            })?;
             json.push('\n');
             let report = NewFile::create(path).map_err(failed)?;
             report.file().write_all(json.as_bytes()).map_err(failed)?;
