@@ -143,6 +143,11 @@ impl Bundle {
         self.entries.keys().filter_map(|k| std::str::from_utf8(k).ok())
     }
 
+    /// The element type of the tensor of this name.
+    pub(crate) fn dtype(&self, key: &str) -> Option<DType> {
+        dtype::from_code(self.entries.get(key.as_bytes())?.dtype)
+    }
+
     /// The numeric tensor of this name; its bytes are not touched.
     pub(crate) fn tensor(&self, key: &str) -> Result<Option<StoredTensor>, Error> {
         let Some(entry) = self.entries.get(key.as_bytes()) else {

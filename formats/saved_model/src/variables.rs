@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use planish_core::tensor::{Bytes, Tensor};
+use planish_core::tensor::{Bytes, Tensor, TensorError};
 use planish_core::types::DType;
 
 use crate::Error;
@@ -102,21 +102,37 @@ impl Variables {
                 .restored_key(shared, &node.name, top, library)?
                 .ok_or_else(|| self.explain(shared, bundle))?,
         };
-        if let Some(Attr::Type(code)) = node.attrs.get("dtype").and_then(|a| a.value.as_ref())
-            && crate::dtype::from_code(*code) == Some(DType::String)
-        {
-            let stored = bundle
-                .strings(&key)?
-                .ok_or_else(|| Error::variable(shared, format!("there is no {key}")))?;
-            return Tensor::from_strings(&stored.0, &stored.1).map_err(|e| Error::variable(shared, e.to_string()));
-        }
-        let stored = bundle
-            .tensor(&key)?
-            .ok_or_else(|| Error::variable(shared, format!("there is no {key}; graph and checkpoint are of different models")))?;
-        self.checks.borrow_mut().extend_from_slice(stored.checks());
-        let tensor = Tensor::new(stored.dtype, &stored.dims, Bytes::new(Arc::new(stored.bytes)))
-            .map_err(|e| Error::variable(shared, e.to_string()))?;
+        let tensor = self.read(bundle, &key).and_then(|stored| {
+            stored.ok_or_else(|| Error::variable(shared, format!("there is no {key}; graph and checkpoint are of different models")))
+        })?;
         part(&tensor, &slice).ok_or_else(|| Error::variable(shared, format!("{key} has no part {slice:?}")))
+    }
+
+    /// The tensor of this name in the checkpoint, its checksum noted for [`Variables::take_checks`].
+    pub(crate) fn stored(&self, key: &str) -> Result<Tensor, Error> {
+        let Some(bundle) = &self.bundle else {
+            return Err(Error::variable(key, self.missing.clone()));
+        };
+        let stored = self.read(bundle, key)?;
+        stored.ok_or_else(|| Error::variable(key, "graph and checkpoint are of different models"))
+    }
+
+    fn read(&self, bundle: &Bundle, key: &str) -> Result<Option<Tensor>, Error> {
+        let made = |tensor: Result<Tensor, TensorError>| tensor.map(Some).map_err(|e| Error::variable(key, e.to_string()));
+        if bundle.dtype(key) == Some(DType::String) {
+            let Some((dims, strings)) = bundle.strings(key)? else {
+                return Ok(None);
+            };
+            return made(Tensor::from_strings(&dims, &strings));
+        }
+        let Some(stored) = bundle.tensor(key)? else { return Ok(None) };
+        self.checks.borrow_mut().extend_from_slice(stored.checks());
+        made(Tensor::new(stored.dtype, &stored.dims, Bytes::new(Arc::new(stored.bytes))))
+    }
+
+    /// The node of the top graph that reads the checkpoint.
+    pub(crate) fn restore_node(&self) -> &str {
+        self.restore_op.split(':').next().unwrap_or(&self.restore_op)
     }
 
     /// The comparisons with checksums that are outstanding for all values given out so far.

@@ -3,6 +3,7 @@
 use planish_core::attr::Padding;
 use planish_core::types::DType;
 
+use crate::contents;
 use crate::dtype;
 use crate::proto::Attr;
 
@@ -64,6 +65,14 @@ impl Node<'_> {
         match self.attr(name) {
             Some(Attr::List(list)) => &list.ints,
             _ => &[],
+        }
+    }
+
+    /// The rank of a shape, where it is known.
+    pub(super) fn attr_rank(&self, name: &str) -> Option<usize> {
+        match self.attr(name) {
+            Some(Attr::Shape(shape)) => contents::shape(Some(shape)).rank(),
+            _ => None,
         }
     }
 

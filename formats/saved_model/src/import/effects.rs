@@ -15,6 +15,8 @@ use super::{Bound, Importer};
 #[derive(Default)]
 pub(super) struct Effects {
     assigned: BTreeSet<usize>,
+    /// The handle nodes of hash tables that the signature changes.
+    changed_tables: BTreeSet<String>,
     order: Order,
 }
 
@@ -35,6 +37,11 @@ impl Effects {
     /// Whether the signature assigns this variable.
     pub(super) fn assigns(&self, variable: usize) -> bool {
         self.assigned.contains(&variable)
+    }
+
+    /// Whether the signature changes the hash table of this handle node.
+    pub(super) fn changes_table(&self, name: &str) -> bool {
+        self.changed_tables.contains(name)
     }
 
     /// All variables that the signature assigns.
@@ -96,6 +103,13 @@ pub(crate) fn assigns(op: &str) -> bool {
         )
 }
 
+/// Whether an operation changes the hash table that its first input is.
+fn changes_table(op: &str) -> bool {
+    ["LookupTableInsert", "LookupTableRemove", "LookupTableImport"]
+        .iter()
+        .any(|prefix| op.starts_with(prefix))
+}
+
 /// The functions that a node names.
 fn functions_of(node: &NodeDef) -> impl Iterator<Item = &str> {
     node.attrs.values().filter_map(|a| a.value.as_ref()).flat_map(|attr| {
@@ -114,13 +128,14 @@ impl Importer {
         self.effects = Effects::default();
     }
 
-    /// Finds out which variables running these nodes of a root frame assigns.
+    /// Finds out which variables and tables running these nodes of a root frame changes.
     pub(super) fn find_effects(&mut self, frame: usize, nodes: &[usize]) -> Result<(), Error> {
         let body = self.frames[frame].body.clone();
         if !self.may_assign(&body, nodes)? {
             return Ok(());
         }
         let mut assigned = BTreeSet::new();
+        let mut changed = BTreeSet::new();
         let mut todo: Vec<(usize, Vec<usize>)> = vec![(frame, nodes.to_vec())];
         while let Some((frame, nodes)) = todo.pop() {
             let body = self.frames[frame].body.clone();
@@ -128,6 +143,12 @@ impl Importer {
                 let node = &body.nodes[index];
                 if assigns(&node.op) {
                     self.note_assignment(frame, node, &mut assigned)?;
+                }
+                if changes_table(&node.op)
+                    && let Some(handle) = data_inputs(node).next()
+                    && let Place::Node { frame, node, .. } = self.resolve_origin(frame, handle)?
+                {
+                    changed.insert(self.frames[frame].body.nodes[node].name.clone());
                 }
                 if let Some(callee) = self.callee(frame, index)? {
                     todo.push((callee, (0..self.frames[callee].body.nodes.len()).collect()));
@@ -147,6 +168,7 @@ impl Importer {
             }
         }
         self.effects.assigned = assigned;
+        self.effects.changed_tables = changed;
         Ok(())
     }
 
@@ -185,7 +207,7 @@ impl Importer {
         }
     }
 
-    /// Whether the nodes, or functions that they call, contain any assignment.
+    /// Whether the nodes, or functions that they call, contain any change of a variable or table.
     fn may_assign(&self, body: &Body, nodes: &[usize]) -> Result<bool, Error> {
         let mut seen: BTreeSet<String> = BTreeSet::new();
         let mut todo: Vec<String> = Vec::new();
@@ -194,7 +216,7 @@ impl Importer {
             if self.library.contains(&node.op) {
                 todo.push(node.op.clone());
             }
-            assigns(&node.op)
+            assigns(&node.op) || changes_table(&node.op)
         };
         for &node in nodes {
             if look(&body.nodes[node], &mut todo) {

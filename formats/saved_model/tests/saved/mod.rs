@@ -83,21 +83,40 @@ fn block(table: &mut Vec<u8>, entries: &[(Vec<u8>, Vec<u8>)], compress: bool) ->
 
 /// The two files of a checkpoint: index and data. Keys must ascend.
 pub(crate) fn checkpoint(variables: &[Variable<'_>], compress: bool) -> (Vec<u8>, Vec<u8>) {
+    let tensor = |variable: &Variable<'_>| Stored {
+        key: variable.key.to_owned(),
+        dtype: 1,
+        dims: variable.dims.to_vec(),
+        bytes: variable.values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+    };
+    let tensors: Vec<Stored> = variables.iter().map(tensor).collect();
+    checkpoint_of(&tensors, compress)
+}
+
+/// A tensor for the checkpoint, by the number of its element type.
+pub(crate) struct Stored {
+    pub(crate) key: String,
+    pub(crate) dtype: i32,
+    pub(crate) dims: Vec<i64>,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// The same of tensors of any numbers.
+pub(crate) fn checkpoint_of(tensors: &[Stored], compress: bool) -> (Vec<u8>, Vec<u8>) {
     let mut data = Vec::new();
     let mut entries = vec![(Vec::new(), Header { num_shards: 1 }.encode_to_vec())];
-    for variable in variables {
-        let bytes: Vec<u8> = variable.values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    for tensor in tensors {
         let entry = Entry {
-            dtype: 1,
+            dtype: tensor.dtype,
             shape: Some(Shape {
-                dims: variable.dims.iter().map(|&size| Dim { size }).collect(),
+                dims: tensor.dims.iter().map(|&size| Dim { size }).collect(),
             }),
             offset: data.len() as i64,
-            size: bytes.len() as i64,
-            crc32c: mask(crc32c::crc32c(&bytes)),
+            size: tensor.bytes.len() as i64,
+            crc32c: mask(crc32c::crc32c(&tensor.bytes)),
         };
-        data.extend_from_slice(&bytes);
-        entries.push((variable.key.as_bytes().to_vec(), entry.encode_to_vec()));
+        data.extend_from_slice(&tensor.bytes);
+        entries.push((tensor.key.as_bytes().to_vec(), entry.encode_to_vec()));
     }
     let mut table = Vec::new();
     let place = block(&mut table, &entries, compress);
