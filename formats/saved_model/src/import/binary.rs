@@ -4,7 +4,7 @@ use planish_core::attr::Activation;
 use planish_core::graph::Value;
 use planish_core::op::{
     Abs, Add, AddN, Atan2, BroadcastArgs, BroadcastTo, Div, Equal, FloorDiv, FloorMod, Less, Log, LogicalAnd, LogicalOr, Maximum, Minimum,
-    Mul, Op, Pow, SelectV2, Shape, SquaredDifference, Sub,
+    Mul, NotEqual, Op, Pow, SelectV2, Shape, SquaredDifference, Sub,
 };
 use planish_core::types::DType;
 
@@ -106,11 +106,27 @@ pub(super) fn floor_mod(node: &mut Node<'_>) -> Imported {
     node.binary(FloorMod {})
 }
 
+/// No kernel divides i64, but one tells the rest of the quotient that is rounded down: it has the sign of `y`, and is wanted with that
+/// of `x`.
+fn rest_of_cut_quotient(node: &mut Node<'_>, x: Value, y: Value) -> Result<Value, Stop> {
+    let rest = node.add(FloorMod {}, &[x, y])?;
+    let zero = node.number(0.0, x)?;
+    let (below_x, below_y) = (node.add(Less {}, &[x, zero])?, node.add(Less {}, &[y, zero])?);
+    let apart = node.add(NotEqual {}, &[below_x, below_y])?;
+    let some = node.add(NotEqual {}, &[rest, zero])?;
+    let wrong = node.add(LogicalAnd {}, &[apart, some])?;
+    let moved = sub(node, rest, y)?;
+    node.add(SelectV2 {}, &[wrong, moved, rest])
+}
+
 /// `x - y × trunc(x / y)`, with the integer division that cuts towards zero.
 pub(super) fn truncate_mod(node: &mut Node<'_>) -> Imported {
     let (x, y) = (node.value(0)?, node.value(1)?);
     if !node.dtype(x).is_int() {
         return Err(Stop::Foreign);
+    }
+    if node.dtype(x) == DType::I64 {
+        return one(rest_of_cut_quotient(node, x, y)?);
     }
     let quotient = div(node, x, y)?;
     let product = mul(node, quotient, y)?;
@@ -253,7 +269,24 @@ pub(super) fn left_shift(node: &mut Node<'_>) -> Imported {
     one(mul(node, x, factor)?)
 }
 
+/// The lowest bits alone are the rest of a division by a power of two.
 pub(super) fn bitwise_and(node: &mut Node<'_>) -> Imported {
+    let (x, y) = (node.value(0)?, node.value(1)?);
+    for (x, mask_value) in [(x, y), (y, x)] {
+        let same = |ints: Vec<i64>| ints.first().copied().filter(|first| ints.iter().all(|i| i == first));
+        let mask = node.constant_ints(mask_value).and_then(same);
+        let bits = node.dtype(x).bits() as u32;
+        if let Some(mask) = mask
+            && matches!(node.dtype(x), DType::I32 | DType::I64)
+            && mask > 0
+            && (mask + 1).count_ones() == 1
+            && mask.trailing_ones() + 1 < bits
+            && node.rank(mask_value) == Some(0)
+        {
+            let divisor = node.number((mask + 1) as f64, x)?;
+            return one(node.add(FloorMod {}, &[x, divisor])?);
+        }
+    }
     of_bools(node, LogicalAnd {})
 }
 

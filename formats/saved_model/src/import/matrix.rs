@@ -3,9 +3,10 @@
 use planish_core::attr::Activation;
 use planish_core::attr::WeightsFormat;
 use planish_core::graph::Value;
-use planish_core::op::{BatchMatmul, Einsum, FullyConnected};
+use planish_core::op::{BatchMatmul, Einsum, FullyConnected, Gather};
 use planish_core::types::DType;
 
+use super::binary::{mul, sub};
 use super::node::{Node, one};
 use super::{Imported, Stop};
 
@@ -63,4 +64,15 @@ pub(super) fn einsum(node: &mut Node<'_>) -> Imported {
     let equation = node.attr_text("equation", "").to_owned();
     let inputs = node.values(0..node.input_count())?;
     one(node.add(Einsum { equation }, &inputs)?)
+}
+
+/// The vector that is upright on both, of three elements each.
+pub(super) fn cross(node: &mut Node<'_>) -> Imported {
+    let (a, b) = (node.value(0)?, node.value(1)?);
+    let axis = node.known_rank(a)? as i32 - 1;
+    let (next, after) = (node.add_ints(&[1, 2, 0]), node.add_ints(&[2, 0, 1]));
+    let mut turned = |x: Value, by: Value| node.add(Gather { axis, batch_dims: 0 }, &[x, by]);
+    let (a1, a2, b1, b2) = (turned(a, next)?, turned(a, after)?, turned(b, next)?, turned(b, after)?);
+    let (one_way, other_way) = (mul(node, a1, b2)?, mul(node, a2, b1)?);
+    one(sub(node, one_way, other_way)?)
 }

@@ -2,12 +2,14 @@
 
 use planish_core::graph::Value;
 use planish_core::op::{
-    ArgMax, ArgMin, Cumsum, LogSoftmax, Mean, Op, ReduceAll, ReduceAny, ReduceMax, ReduceMin, ReduceProd, Softmax, Sqrt, Sum,
+    ArgMax, ArgMin, Cumsum, LogSoftmax, Mean, Neg, OneHot, Op, PadV2, ReduceAll, ReduceAny, ReduceMax, ReduceMin, ReduceProd, Slice,
+    Softmax, Sqrt, Sum,
 };
+use planish_core::tensor::Tensor;
 use planish_core::types::DType;
 
-use super::binary::mul;
-use super::node::{Node, one};
+use super::binary::{mul, sub};
+use super::node::{Node, many, one};
 use super::{Imported, Stop};
 
 /// The operation with its axes; without any, nothing is reduced.
@@ -96,4 +98,74 @@ pub(super) fn softmax(node: &mut Node<'_>) -> Imported {
 
 pub(super) fn log_softmax(node: &mut Node<'_>) -> Imported {
     node.unary(LogSoftmax {})
+}
+
+/// The loss of each row against its label, and its gradient.
+pub(super) fn sparse_softmax_cross_entropy(node: &mut Node<'_>) -> Imported {
+    let (logits, labels) = (node.value(0)?, node.value(1)?);
+    let classes = node
+        .shape(logits)
+        .dim(1)
+        .known()
+        .and_then(|n| i32::try_from(n).ok())
+        .ok_or(Stop::Foreign)?;
+    let depth = node.add_int(classes);
+    let (on, off) = (node.number(1.0, logits)?, node.number(0.0, logits)?);
+    let labels = node.add(OneHot { axis: -1 }, &[labels, depth, on, off])?;
+    cross_entropy(node, logits, labels)
+}
+
+/// The same against the probability of each class.
+pub(super) fn softmax_cross_entropy(node: &mut Node<'_>) -> Imported {
+    let (logits, labels) = (node.value(0)?, node.value(1)?);
+    cross_entropy(node, logits, labels)
+}
+
+fn cross_entropy(node: &mut Node<'_>, logits: Value, labels: Value) -> Imported {
+    let logs = node.add(LogSoftmax {}, &[logits])?;
+    let terms = mul(node, labels, logs)?;
+    let axes = node.add_ints(&[1]);
+    let sum = node.add(Sum { keep_dims: false }, &[terms, axes])?;
+    let loss = node.add(Neg {}, &[sum])?;
+    let guess = node.add(Softmax { beta: 1.0 }, &[logits])?;
+    many(vec![loss, sub(node, guess, labels)?])
+}
+
+/// Running products: each step multiplies with what lies twice as far behind.
+pub(super) fn cumprod(node: &mut Node<'_>) -> Imported {
+    let x = node.value(0)?;
+    let rank = node.known_rank(x)?;
+    let axis = node.int(1)?;
+    let axis = node.axis(axis, rank)?;
+    let extent = node
+        .shape(x)
+        .dim(axis)
+        .known()
+        .filter(|&n| n > 0 && i32::try_from(n).is_ok())
+        .ok_or(Stop::Foreign)?;
+    let (exclusive, reverse) = (node.attr_bool("exclusive"), node.attr_bool("reverse"));
+    let unit = node.number(1.0, x)?;
+    let mut product = if exclusive { moved(node, x, axis, 1, reverse, unit)? } else { x };
+    let mut distance = 1;
+    while distance < extent {
+        let behind = moved(node, product, axis, distance, reverse, unit)?;
+        product = mul(node, product, behind)?;
+        distance *= 2;
+    }
+    one(product)
+}
+
+/// The elements so many places further along the axis, or back, with `fill` where none comes from.
+fn moved(node: &mut Node<'_>, x: Value, axis: usize, distance: usize, back: bool, fill: Value) -> Result<Value, Stop> {
+    let rank = node.known_rank(x)?;
+    let extent = node.shape(x).dim(axis).known().ok_or(Stop::Foreign)?;
+    let kept = extent.saturating_sub(distance);
+    let (mut begin, mut size, mut paddings) = (vec![0; rank], vec![-1; rank], vec![0; 2 * rank]);
+    begin[axis] = if back { (extent - kept) as i32 } else { 0 };
+    size[axis] = kept as i32;
+    paddings[2 * axis + usize::from(back)] = (extent - kept) as i32;
+    let (begin, size) = (node.add_ints(&begin), node.add_ints(&size));
+    let part = node.add(Slice {}, &[x, begin, size])?;
+    let paddings = node.add_const(Tensor::from_vec(&[rank, 2], paddings));
+    node.add(PadV2 {}, &[part, paddings, fill])
 }

@@ -2,11 +2,14 @@
 
 use planish_core::graph::Value;
 use planish_core::op::{
-    OneHot, Op, ReduceMax, SegmentSum, Sum, UnsortedSegmentMax, UnsortedSegmentMin, UnsortedSegmentProd, UnsortedSegmentSum,
+    Equal, ExpandDims, Maximum, OneHot, Op, ReduceMax, SegmentSum, SelectV2, Sum, UnsortedSegmentMax, UnsortedSegmentMin,
+    UnsortedSegmentProd, UnsortedSegmentSum,
 };
 use planish_core::types::DType;
 
+use super::binary::{add, div};
 use super::node::{Node, one};
+use super::sparse::segment_sizes;
 use super::{Imported, Stop};
 
 fn ids(node: &mut Node<'_>) -> Result<(Value, Value), Stop> {
@@ -15,7 +18,72 @@ fn ids(node: &mut Node<'_>) -> Result<(Value, Value), Stop> {
 
 pub(super) fn segment_sum(node: &mut Node<'_>) -> Imported {
     let (data, ids) = ids(node)?;
-    one(node.add(SegmentSum {}, &[data, ids])?)
+    one(sorted_sum(node, data, ids)?)
+}
+
+/// The kernel for sorted ids takes none that leave a number out.
+pub(super) fn sorted_sum(node: &mut Node<'_>, data: Value, ids: Value) -> Result<Value, Stop> {
+    if let Some(known) = node.constant_ints(ids)
+        && known.first() == Some(&0)
+        && known.is_sorted_by(|a, b| (0..=1).contains(&b.saturating_sub(*a)))
+    {
+        return node.add(SegmentSum {}, &[data, ids]);
+    }
+    let count = count_of(node, ids)?;
+    node.add(UnsortedSegmentSum {}, &[data, ids, count])
+}
+
+/// How many segments sorted ids name.
+fn count_of(node: &mut Node<'_>, ids: Value) -> Result<Value, Stop> {
+    let axes = node.add_ints(&[0]);
+    let highest = node.add(ReduceMax { keep_dims: false }, &[ids, axes])?;
+    let (zero, unit) = (node.add_int(0), node.add_int(1));
+    let count = add(node, highest, unit)?;
+    // Of no ids the highest is the least number that there is.
+    node.add(Maximum {}, &[count, zero])
+}
+
+/// A number for each segment, in the rank of the rows.
+fn for_each_row(node: &mut Node<'_>, numbers: Value, data: Value) -> Result<Value, Stop> {
+    let last = node.add_int(-1);
+    (1..node.known_rank(data)?).try_fold(numbers, |numbers, _| node.add(ExpandDims {}, &[numbers, last]))
+}
+
+pub(super) fn segment_mean(node: &mut Node<'_>) -> Imported {
+    let (data, ids) = ids(node)?;
+    let sum = sorted_sum(node, data, ids)?;
+    let sizes = segment_sizes(node, ids, None)?;
+    let sizes = for_each_row(node, sizes, data)?;
+    one(div(node, sum, sizes)?)
+}
+
+pub(super) fn segment_prod(node: &mut Node<'_>) -> Imported {
+    let (data, ids) = ids(node)?;
+    let count = count_of(node, ids)?;
+    one(node.add(UnsortedSegmentProd {}, &[data, ids, count])?)
+}
+
+pub(super) fn segment_max(node: &mut Node<'_>) -> Imported {
+    or_zero(node, UnsortedSegmentMax {})
+}
+
+pub(super) fn segment_min(node: &mut Node<'_>) -> Imported {
+    or_zero(node, UnsortedSegmentMin {})
+}
+
+/// What `op` says of sorted segments, but 0 for one that is empty.
+fn or_zero(node: &mut Node<'_>, op: impl Into<Op>) -> Imported {
+    let (data, ids) = ids(node)?;
+    let count = count_of(node, ids)?;
+    let found = node.add(op, &[data, ids, count])?;
+    let same = node.add(Equal {}, &[ids, ids])?;
+    let ones = node.cast(same, DType::I32)?;
+    let sizes = node.add(UnsortedSegmentSum {}, &[ones, ids, count])?;
+    let none = node.add_int(0);
+    let empty = node.add(Equal {}, &[sizes, none])?;
+    let empty = for_each_row(node, empty, data)?;
+    let zero = node.number(0.0, data)?;
+    one(node.add(SelectV2 {}, &[empty, zero, found])?)
 }
 
 fn unsorted(node: &mut Node<'_>, op: impl Into<Op>) -> Imported {
@@ -44,7 +112,10 @@ pub(super) fn unsorted_min(node: &mut Node<'_>) -> Imported {
 pub(super) fn dense_bincount(node: &mut Node<'_>) -> Imported {
     let (numbers, size, weights) = (node.value(0)?, node.index_input(1)?, node.value(2)?);
     let rank = node.known_rank(numbers)?;
-    if node.shape(weights).elements() != Some(0) || !matches!(rank, 1 | 2) || node.dtype(weights) != DType::F32 {
+    if node.shape(weights).elements() != Some(0)
+        || !matches!(rank, 1 | 2)
+        || !matches!(node.dtype(weights), DType::F32 | DType::I32 | DType::I64)
+    {
         return Err(Stop::Foreign);
     }
     let size = if node.rank(size) == Some(0) {

@@ -1,8 +1,8 @@
 //! Choosing, sorting and finding elements; images and boxes.
 
 use planish_core::op::{
-    Bucketize, Cast, Equal, ExpandDims, Gather, LogicalNot, NonMaxSuppressionV4, NonMaxSuppressionV5, OneHot, ReduceAny, ResizeBilinear,
-    ResizeNearestNeighbor, Select, SelectV2, SparseToDense, Squeeze, TopkV2, Unique, Where,
+    Bucketize, Cast, Equal, ExpandDims, Gather, Less, LessEqual, LogicalNot, NonMaxSuppressionV4, NonMaxSuppressionV5, OneHot, Op,
+    ReduceAny, ResizeBilinear, ResizeNearestNeighbor, Select, SelectV2, SparseToDense, Squeeze, Sum, TopkV2, Unique, Where,
 };
 use planish_core::types::DType;
 
@@ -77,6 +77,28 @@ pub(super) fn list_diff(node: &mut Node<'_>) -> Imported {
 pub(super) fn bucketize(node: &mut Node<'_>) -> Imported {
     let boundaries = node.attr_floats("boundaries").to_vec();
     node.unary(Bucketize { boundaries })
+}
+
+pub(super) fn lower_bound(node: &mut Node<'_>) -> Imported {
+    bound(node, Less {})
+}
+
+pub(super) fn upper_bound(node: &mut Node<'_>) -> Imported {
+    bound(node, LessEqual {})
+}
+
+/// How many elements of a sorted row are before each value.
+fn bound(node: &mut Node<'_>, before: impl Into<Op>) -> Imported {
+    let dtype = node.attr_dtype("out_type", DType::I32)?;
+    let (sorted, values) = (node.value(0)?, node.value(1)?);
+    let (row, last) = (node.add_int(1), node.add_int(-1));
+    let sorted = node.add(ExpandDims {}, &[sorted, row])?;
+    let values = node.add(ExpandDims {}, &[values, last])?;
+    let before = node.add(before, &[sorted, values])?;
+    let ones = node.cast(before, DType::I32)?;
+    let axes = node.add_ints(&[-1]);
+    let count = node.add(Sum { keep_dims: false }, &[ones, axes])?;
+    one(node.cast(count, dtype)?)
 }
 
 pub(super) fn sparse_to_dense(node: &mut Node<'_>) -> Imported {
