@@ -1,9 +1,9 @@
 //! Gives every convolution a bias: XNNPACK leaves those without one to slower kernels.
 
-use planish_core::{Graph, Meaning, Op, OpRef, PassEntry, Rule, Skip, Tensor, Value};
+use planish_core::{Graph, Meaning, Op, OpRef, PassEntry, Rule, Skip, Tensor, Value, inventory};
 
-/// See the module's description.
-#[derive(Clone, Copy, Debug, Default)]
+/// Gives every convolution a bias.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct AddZeroBias;
 
 /// A convolution, its operands, and how many channels its bias has.
@@ -15,7 +15,7 @@ pub struct Match {
 
 impl Rule for AddZeroBias {
     const NAME: &'static str = "add_zero_bias";
-    const SUMMARY: &'static str = "give every convolution a bias, which fast kernels ask for";
+    const SUMMARY: &'static str = "gives every convolution a bias, which fast kernels ask for";
     const MEANING: Meaning = Meaning::Exact;
     type Match = Match;
 
@@ -46,4 +46,4 @@ impl Rule for AddZeroBias {
     }
 }
 
-planish_core::inventory::submit! { PassEntry::of::<AddZeroBias>() }
+inventory::submit! { PassEntry::of::<AddZeroBias>() }

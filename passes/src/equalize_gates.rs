@@ -6,7 +6,9 @@
 //! of both weights would take more than a hundredth of its room.
 
 use planish_core::attr::Activation;
-use planish_core::{Changed, Context, Error, Graph, GraphId, Meaning, Model, Op, OpId, Pass, PassEntry, Skip, Tensor, Use, Value};
+use planish_core::{
+    Changed, Context, Error, Graph, GraphId, Meaning, Model, Op, OpId, Pass, PassEntry, Skip, Tensor, Use, Value, inventory,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::arithmetic::mul;
@@ -32,14 +34,14 @@ impl Default for EqualizeOptions {
     }
 }
 
-/// See the module's description.
-#[derive(Clone, Copy, Debug, Default)]
+/// Brings the gates of a recurrent cell to one range, so that one scale serves all of a weight's rows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct EqualizeGates;
 
 impl Pass for EqualizeGates {
     type Options = EqualizeOptions;
     const NAME: &'static str = "equalize_gates";
-    const SUMMARY: &'static str = "bring the gates of a recurrent cell to one range, for weights with one scale";
+    const SUMMARY: &'static str = "brings the gates of a recurrent cell to one range, for weights with one scale";
     const MEANING: Meaning = Meaning::Ulps;
 
     fn run(&self, model: &mut Model, options: &EqualizeOptions, cx: &mut Context<'_>) -> Result<Changed, Error> {
@@ -171,4 +173,4 @@ fn scale(model: &mut Model, graph: GraphId, id: OpId, factors: [f32; GATES]) {
     }
 }
 
-planish_core::inventory::submit! { PassEntry::of::<EqualizeGates>() }
+inventory::submit! { PassEntry::of::<EqualizeGates>() }

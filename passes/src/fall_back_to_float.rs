@@ -5,7 +5,7 @@
 //! the reals did.
 
 use planish_core::op::Op;
-use planish_core::{Changed, Choice, Context, Error, Graph, Meaning, Model, OpId, Pass, PassEntry, Value};
+use planish_core::{Changed, Choice, Context, Error, Graph, Meaning, Model, OpId, Pass, PassEntry, Value, inventory};
 use serde::{Deserialize, Serialize};
 
 use crate::target::{Target, Verdict};
@@ -19,14 +19,14 @@ pub struct FallBackOptions {
     pub target: Target,
 }
 
-/// See the module's description.
-#[derive(Clone, Copy, Debug, Default)]
+/// Decides for the weights that are int8 but dequantized: they stay so, or become float again, each with its reason.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct FallBackToFloat;
 
 impl Pass for FallBackToFloat {
     type Options = FallBackOptions;
     const NAME: &'static str = "fall_back_to_float";
-    const SUMMARY: &'static str = "keep int8 weights behind a dequantize where that pays, and give the others back as they were";
+    const SUMMARY: &'static str = "keeps int8 weights behind a dequantize where that pays, and gives the others back as they were";
     const MEANING: Meaning = Meaning::Quantized;
 
     fn run(&self, model: &mut Model, options: &FallBackOptions, cx: &mut Context<'_>) -> Result<Changed, Error> {
@@ -94,4 +94,4 @@ fn saving(graph: &Graph, original: Value, real: Value) -> Option<usize> {
     (4 * elements).checked_sub(cost).filter(|&saved| saved > 0)
 }
 
-planish_core::inventory::submit! { PassEntry::of::<FallBackToFloat>() }
+inventory::submit! { PassEntry::of::<FallBackToFloat>() }

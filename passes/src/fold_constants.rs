@@ -4,11 +4,11 @@
 //! than what it is computed from stays a computation, and so does the pair by which weights are quantized.
 
 use planish_core::known::known_ints;
-use planish_core::{DType, Graph, Meaning, Op, OpKind, OpRef, PassEntry, Rule, Skip, Tensor, Value};
+use planish_core::{DType, Graph, Meaning, Op, OpKind, OpRef, PassEntry, Rule, Skip, Tensor, Value, inventory};
 use planish_kernels::interpret::evaluate;
 
-/// See the module's description.
-#[derive(Clone, Copy, Debug, Default)]
+/// Computes at once what depends on constants alone, and integers that are known from shapes alone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct FoldConstants;
 
 /// Results of up to this many bytes are folded although they are larger than the operands.
@@ -19,7 +19,7 @@ const MOST_REPEATED: usize = 16 << 20;
 
 impl Rule for FoldConstants {
     const NAME: &'static str = "fold_constants";
-    const SUMMARY: &'static str = "compute what depends on constants alone";
+    const SUMMARY: &'static str = "computes what depends on constants alone";
     const MEANING: Meaning = Meaning::Exact;
     type Match = Vec<Tensor>;
 
@@ -99,4 +99,4 @@ fn moved(op: OpRef<'_>, constants: &[Option<&Tensor>]) -> Option<Tensor> {
     }
 }
 
-planish_core::inventory::submit! { PassEntry::of::<FoldConstants>() }
+inventory::submit! { PassEntry::of::<FoldConstants>() }

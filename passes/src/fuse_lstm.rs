@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use planish_core::attr::Activation;
 use planish_core::op::{StridedSlice, Tile, UnidirectionalSequenceLstm, ZerosLike};
-use planish_core::{Changed, Context, Error, Graph, GraphId, Meaning, Model, Op, OpId, Pass, PassEntry, Skip, Tensor, Value};
+use planish_core::{Changed, Context, Error, Graph, GraphId, Meaning, Model, Op, OpId, Pass, PassEntry, Skip, Tensor, Value, inventory};
 use serde::{Deserialize, Serialize};
 
 use crate::cells::lstm_cells;
@@ -42,14 +42,14 @@ impl Default for FuseLstmOptions {
     }
 }
 
-/// See the module's description.
-#[derive(Clone, Copy, Debug, Default)]
+/// Makes one `unidirectional_sequence_lstm` of the loop that an LSTM layer is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct FuseLstm;
 
 impl Pass for FuseLstm {
     type Options = FuseLstmOptions;
     const NAME: &'static str = "fuse_lstm";
-    const SUMMARY: &'static str = "make one operator of the loop that an LSTM layer is";
+    const SUMMARY: &'static str = "makes one operator of the loop that an LSTM layer is";
     const MEANING: Meaning = Meaning::Ulps;
 
     fn run(&self, model: &mut Model, options: &FuseLstmOptions, cx: &mut Context<'_>) -> Result<Changed, Error> {
@@ -212,4 +212,4 @@ fn state(graph: &mut Graph, initial: Value, sequence: Value, units: usize, zeros
     graph.add(Tile {}, &[column, multiples])
 }
 
-planish_core::inventory::submit! { PassEntry::of::<FuseLstm>() }
+inventory::submit! { PassEntry::of::<FuseLstm>() }

@@ -9,18 +9,18 @@
 
 use planish_core::attr::Activation;
 use planish_core::op::{Add, Concatenation, FullyConnected, Gather};
-use planish_core::{Changed, Context, Error, Graph, Meaning, Model, Op, OpId, OpRef, Pass, PassEntry, Tensor, Value, ValueRef};
+use planish_core::{Changed, Context, Error, Graph, Meaning, Model, Op, OpId, OpRef, Pass, PassEntry, Tensor, Value, ValueRef, inventory};
 
 use crate::loops::{Loop, loops};
 
-/// See the module's description.
-#[derive(Clone, Copy, Debug, Default)]
+/// Moves a product of a loop's input out of the loop: one product over all steps instead of one a step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct HoistProjections;
 
 impl Pass for HoistProjections {
     type Options = planish_core::NoOptions;
     const NAME: &'static str = "hoist_projections";
-    const SUMMARY: &'static str = "compute a recurrent layer's input projection for all steps at once, before its loop";
+    const SUMMARY: &'static str = "computes a recurrent layer's input projection for all steps at once, before its loop";
     const MEANING: Meaning = Meaning::Ulps;
 
     fn run(&self, model: &mut Model, _: &planish_core::NoOptions, cx: &mut Context<'_>) -> Result<Changed, Error> {
@@ -217,4 +217,4 @@ fn hoist(model: &mut Model, found: Loop, projection: Projection) {
     body.replace(old, sum);
 }
 
-planish_core::inventory::submit! { PassEntry::of::<HoistProjections>() }
+inventory::submit! { PassEntry::of::<HoistProjections>() }

@@ -1,14 +1,14 @@
 //! An `einsum` of one or two operands becomes transposes, reshapes and one product.
 //!
 //! Labels fall into four groups: in both operands and the result (batch), in both but not the result (summed), in the
-//! left one and the result, in the right one and the result; what one operand alone has is summed first. With the operands brought to `[batch, left, summed]` and
-//! `[batch, summed, right]` the rest is a matrix product.
+//! left one and the result, in the right one and the result; what one operand alone has is summed first. With the operands
+//! brought to `[batch, left, summed]` and `[batch, summed, right]` the rest is a matrix product.
 
 use planish_core::op::{BatchMatmul, FullyConnected, Reshape, Sum, Transpose};
-use planish_core::{DType, Dim, Graph, Meaning, Op, OpRef, PassEntry, Rule, Shape, Skip, Value};
+use planish_core::{DType, Dim, Graph, Meaning, Op, OpRef, PassEntry, Rule, Shape, Skip, Value, inventory};
 
-/// See the module's description.
-#[derive(Clone, Copy, Debug, Default)]
+/// Writes an `einsum` of one or two operands as transposes, reshapes and one product.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct LowerEinsum;
 
 /// The operands with a label for each dimension, and the labels of the result.
@@ -21,7 +21,7 @@ pub struct Match {
 
 impl Rule for LowerEinsum {
     const NAME: &'static str = "lower_einsum";
-    const SUMMARY: &'static str = "write einsum with transposes, reshapes and one matrix product";
+    const SUMMARY: &'static str = "writes einsum with transposes, reshapes and one matrix product";
     const MEANING: Meaning = Meaning::Ulps;
     type Match = Match;
 
@@ -228,4 +228,4 @@ fn reshaped(graph: &mut Graph, value: Value, dims: &[Dim]) -> Value {
     result
 }
 
-planish_core::inventory::submit! { PassEntry::of::<LowerEinsum>() }
+inventory::submit! { PassEntry::of::<LowerEinsum>() }

@@ -2,18 +2,18 @@
 //! shapes stay static at run time.
 
 use planish_core::known::known_dims;
-use planish_core::{Dim, Graph, Meaning, Op, OpRef, PassEntry, Rule, Skip, Tensor, Value};
+use planish_core::{Dim, Graph, Meaning, Op, OpRef, PassEntry, Rule, Skip, Tensor, Value, inventory};
 
 use crate::dimensions::{Extent, filled, lends};
 use crate::extents::extent_of;
 
-/// See the module's description.
-#[derive(Clone, Copy, Debug, Default)]
+/// Writes a fill whose one unknown extent is that of another value with operations that keep shapes static at run time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct LowerFill;
 
 impl Rule for LowerFill {
     const NAME: &'static str = "lower_fill";
-    const SUMMARY: &'static str = "make fills of a run-time extent static, by borrowing that extent";
+    const SUMMARY: &'static str = "makes fills of a run-time extent static, by borrowing that extent";
     const MEANING: Meaning = Meaning::Exact;
     type Match = (Tensor, Vec<Extent>);
 
@@ -43,4 +43,4 @@ impl Rule for LowerFill {
     }
 }
 
-planish_core::inventory::submit! { PassEntry::of::<LowerFill>() }
+inventory::submit! { PassEntry::of::<LowerFill>() }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use planish_core::attr::Activation;
 use planish_core::op::{Concatenation, Gather, Reshape};
-use planish_core::{Changed, Context, DType, Error, Graph, GraphId, Meaning, Model, Op, OpId, Pass, PassEntry, Type, Value};
+use planish_core::{Changed, Context, DType, Error, Graph, GraphId, Meaning, Model, Op, OpId, Pass, PassEntry, Type, Value, inventory};
 
 use crate::dimensions::Extent;
 
@@ -16,14 +16,14 @@ mod elements;
 
 use elements::{as_row, element_written, grown, grows, known_element, of_any_length, write_item, zeros, zeros_like_item};
 
-/// See the module's description.
-#[derive(Clone, Copy, Debug, Default)]
+/// Turns TensorFlow's tensor lists into plain tensors.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct LowerTensorLists;
 
 impl Pass for LowerTensorLists {
     type Options = planish_core::NoOptions;
     const NAME: &'static str = "lower_tensor_lists";
-    const SUMMARY: &'static str = "turn TensorFlow's lists of tensors into tensors";
+    const SUMMARY: &'static str = "turns TensorFlow's lists of tensors into tensors";
     const MEANING: Meaning = Meaning::Exact;
 
     fn run(&self, model: &mut Model, _: &planish_core::NoOptions, _: &mut Context<'_>) -> Result<Changed, Error> {
@@ -334,4 +334,4 @@ fn tensor_of(graph: &mut Graph, lists: &mut BTreeMap<Value, List>, list: Value, 
     }
 }
 
-planish_core::inventory::submit! { PassEntry::of::<LowerTensorLists>() }
+inventory::submit! { PassEntry::of::<LowerTensorLists>() }

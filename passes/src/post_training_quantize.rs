@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use planish_core::op::{Dequantize, Quantize};
 use planish_core::{
-    Changed, Choice, Context, DType, Error, Graph, GraphId, Meaning, Model, Op, OpId, Pass, PassEntry, Quant, Tensor, Use, Value, ValueInfo,
+    Changed, Choice, Context, DType, Error, Graph, GraphId, Meaning, Model, Op, OpId, Pass, PassEntry, Quant, Tensor, Use, Value,
+    ValueInfo, inventory,
 };
 use planish_kernels::hybrid::{Channels, weight_peaks, weight_scales};
 use rayon::prelude::*;
@@ -55,14 +56,16 @@ impl Default for QuantizeOptions {
     }
 }
 
-/// See the module's description.
-#[derive(Clone, Copy, Debug, Default)]
+/// Puts `quantize → dequantize` behind every constant weight: int8 weights, float arithmetic, a quarter of the size.
+///
+/// Nothing is rounded yet: the pair can still be cancelled, which gives the weight back exactly.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct PostTrainingQuantize;
 
 impl Pass for PostTrainingQuantize {
     type Options = QuantizeOptions;
     const NAME: &'static str = "post_training_quantize";
-    const SUMMARY: &'static str = "store the weights as 8-bit integers";
+    const SUMMARY: &'static str = "stores the weights as 8-bit integers";
     const MEANING: Meaning = Meaning::Quantized;
 
     fn run(&self, model: &mut Model, options: &QuantizeOptions, cx: &mut Context<'_>) -> Result<Changed, Error> {
@@ -262,4 +265,4 @@ fn perform(graph: &mut Graph, plan: Plan, scales: Vec<Result<Quant, String>>, cx
     changed
 }
 
-planish_core::inventory::submit! { PassEntry::of::<PostTrainingQuantize>() }
+inventory::submit! { PassEntry::of::<PostTrainingQuantize>() }

@@ -1,14 +1,14 @@
 //! Removes operations whose result is their operand.
 
-use planish_core::{DType, Graph, Meaning, Op, OpRef, PassEntry, Rule, Skip, Value, ValueRef};
+use planish_core::{DType, Graph, Meaning, Op, OpRef, PassEntry, Rule, Skip, Value, ValueRef, inventory};
 
-/// See the module's description.
-#[derive(Clone, Copy, Debug, Default)]
+/// Removes operations whose result is their operand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct RemoveIdentities;
 
 impl Rule for RemoveIdentities {
     const NAME: &'static str = "remove_identities";
-    const SUMMARY: &'static str = "remove operations that change nothing";
+    const SUMMARY: &'static str = "removes operations that change nothing";
     const MEANING: Meaning = Meaning::Exact;
     type Match = Value;
 
@@ -76,4 +76,4 @@ fn reverses(op: OpRef<'_>) -> bool {
             .is_some_and(|s| s.iter().all(|&n| n == 1))
 }
 
-planish_core::inventory::submit! { PassEntry::of::<RemoveIdentities>() }
+inventory::submit! { PassEntry::of::<RemoveIdentities>() }

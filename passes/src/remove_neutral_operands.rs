@@ -8,7 +8,7 @@ use planish_core::{Graph, Op, OpRef, PassEntry, Rule, Skip, Value, ValueRef, inv
 
 use crate::matching::{activation, beside_number, cannot_enlarge, number};
 
-/// See the module's description.
+/// Removes sums with zero and products with one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct RemoveNeutralOperands;
 

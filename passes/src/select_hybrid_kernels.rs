@@ -15,14 +15,14 @@ pub struct HybridOptions {
     pub target: Target,
 }
 
-/// See the module's description.
-#[derive(Clone, Copy, Debug, Default)]
+/// Lets an operation read its int8 weight directly where the target has a hybrid kernel that is worth it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct SelectHybridKernels;
 
 impl Pass for SelectHybridKernels {
     type Options = HybridOptions;
     const NAME: &'static str = "select_hybrid_kernels";
-    const SUMMARY: &'static str = "let operations read int8 weights directly where the target has a fast kernel for that";
+    const SUMMARY: &'static str = "lets operations read int8 weights directly where the target has a fast kernel for that";
     const MEANING: Meaning = Meaning::Quantized;
 
     fn run(&self, model: &mut Model, options: &HybridOptions, cx: &mut Context<'_>) -> Result<Changed, Error> {

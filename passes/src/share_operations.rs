@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use planish_core::{Changed, Context, Error, Graph, Meaning, Model, Op, OpId, Operands, Pass, PassEntry};
+use planish_core::{Changed, Context, Error, Graph, Meaning, Model, Op, OpId, Operands, Pass, PassEntry, inventory};
 
-/// See the module's description.
-#[derive(Clone, Copy, Debug, Default)]
+/// Computes once what is computed twice: pure operations of equal kind, attributes and operands become one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ShareOperations;
 
 impl Pass for ShareOperations {
     type Options = planish_core::NoOptions;
     const NAME: &'static str = "share_operations";
-    const SUMMARY: &'static str = "compute once what is computed twice";
+    const SUMMARY: &'static str = "computes once what is computed twice";
     const MEANING: Meaning = Meaning::Exact;
 
     fn run(&self, model: &mut Model, _: &planish_core::NoOptions, cx: &mut Context<'_>) -> Result<Changed, Error> {
@@ -52,4 +52,4 @@ fn share(graph: &mut Graph, cx: &mut Context<'_>) -> usize {
     changed
 }
 
-planish_core::inventory::submit! { PassEntry::of::<ShareOperations>() }
+inventory::submit! { PassEntry::of::<ShareOperations>() }

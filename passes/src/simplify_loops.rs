@@ -8,18 +8,18 @@
 use std::collections::BTreeSet;
 
 use planish_core::op::Const;
-use planish_core::{Changed, Context, Error, Graph, Meaning, Model, Op, Pass, PassEntry, Value};
+use planish_core::{Changed, Context, Error, Graph, Meaning, Model, Op, Pass, PassEntry, Value, inventory};
 
 use crate::loops::{Loop, loops};
 
-/// See the module's description.
-#[derive(Clone, Copy, Debug, Default)]
+/// Takes out of a loop's state what need not be carried: constants, parts that count alike, parts that nobody reads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct SimplifyLoops;
 
 impl Pass for SimplifyLoops {
     type Options = planish_core::NoOptions;
     const NAME: &'static str = "simplify_loops";
-    const SUMMARY: &'static str = "take out of a loop's state what need not be carried from step to step";
+    const SUMMARY: &'static str = "takes out of a loop's state what need not be carried from step to step";
     const MEANING: Meaning = Meaning::Exact;
 
     fn run(&self, model: &mut Model, _: &planish_core::NoOptions, cx: &mut Context<'_>) -> Result<Changed, Error> {
@@ -222,4 +222,4 @@ fn parameters_behind(body: &Graph, live: &BTreeSet<usize>) -> BTreeSet<usize> {
     found
 }
 
-planish_core::inventory::submit! { PassEntry::of::<SimplifyLoops>() }
+inventory::submit! { PassEntry::of::<SimplifyLoops>() }
