@@ -31,40 +31,19 @@ pub fn known_dims(value: ValueRef<'_>) -> Option<Vec<Dim>> {
     Some(known_ints(value)?.into_iter().map(dim).collect())
 }
 
-/// The one integer that a value holds, where it is known.
-pub fn known_int(value: ValueRef<'_>) -> Option<i64> {
-    match known_ints(value)?[..] {
-        [one] => one,
-        _ => None,
-    }
-}
-
 type Ints = Vec<Option<i64>>;
 
 struct Search {
     left: usize,
 }
 
-/// The least and greatest number of an integer type that arithmetic is followed in.
-fn bounds(dtype: DType) -> Option<(i64, i64)> {
-    Some(match dtype {
-        DType::I8 => (i8::MIN.into(), i8::MAX.into()),
-        DType::I16 => (i16::MIN.into(), i16::MAX.into()),
-        DType::I32 => (i32::MIN.into(), i32::MAX.into()),
-        DType::I64 => (i64::MIN, i64::MAX),
-        DType::U8 => (0, u8::MAX.into()),
-        DType::U16 => (0, u16::MAX.into()),
-        DType::U32 => (0, u32::MAX.into()),
-        DType::U64 => (0, i64::MAX),
-        DType::Bool => (0, 1),
-        _ => return None,
-    })
-}
-
 impl Search {
     fn ints(&mut self, value: ValueRef<'_>, depth: usize) -> Option<Ints> {
         let ty = value.ty();
-        let (least, greatest) = bounds(ty.dtype)?;
+        let (least, greatest) = match ty.dtype {
+            DType::Bool => (0, 1),
+            dtype => dtype.int_range()?,
+        };
         let len = ty.shape.elements().filter(|&n| n <= MOST_ELEMENTS)?;
         let unknown = vec![None; len];
         if ty.quant.is_some() || depth == 0 || self.left == 0 {

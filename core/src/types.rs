@@ -109,6 +109,18 @@ impl DType {
         use DType::*;
         matches!(self, I2 | I4 | U4 | I8 | I16 | I32 | I64 | U8 | U16 | U32 | U64)
     }
+
+    /// The least and greatest integer of an integer type, as far as an i64 can say them.
+    pub(crate) fn int_range(self) -> Option<(i64, i64)> {
+        use DType::*;
+        let bits = self.bits() as u32;
+        match self {
+            I2 | I4 | I8 | I16 | I32 | I64 => Some((-1 << (bits - 1), !(-1 << (bits - 1)))),
+            U4 | U8 | U16 | U32 => Some((0, (1 << bits) - 1)),
+            U64 => Some((0, i64::MAX)),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for DType {

@@ -3,7 +3,7 @@
 use crate::graph::ValueInfo;
 use crate::infer::MOST_DIMS;
 use crate::quant::Quant;
-use crate::types::{DType, Dim, Type};
+use crate::types::{Dim, Type};
 use crate::verify::Check;
 
 pub(super) fn check(info: &ValueInfo) -> Check {
@@ -32,7 +32,7 @@ fn memory(ty: &Type) -> Check {
 }
 
 fn quantization(ty: &Type, quant: &Quant) -> Check {
-    let Some((least, greatest)) = integers(ty.dtype) else {
+    let Some((least, greatest)) = ty.dtype.int_range() else {
         return Err(format!("{} is quantized, but only integers can be", ty.dtype));
     };
     if let Some(outside) = quant.zero_points().iter().find(|z| !(least..=greatest).contains(*z)) {
@@ -48,16 +48,4 @@ fn quantization(ty: &Type, quant: &Quant) -> Check {
             ty.shape.rank().unwrap_or(0)
         )),
     }
-}
-
-/// The least and greatest integer of a type, as far as zero points can say them.
-fn integers(dtype: DType) -> Option<(i64, i64)> {
-    use DType::*;
-    let signed = |bits: u32| (-1i64 << (bits - 1), !(-1i64 << (bits - 1)));
-    Some(match dtype {
-        I2 | I4 | I8 | I16 | I32 | I64 => signed(dtype.bits() as u32),
-        U4 | U8 | U16 | U32 => (0, (1i64 << dtype.bits()) - 1),
-        U64 => (0, i64::MAX),
-        _ => return None,
-    })
 }
