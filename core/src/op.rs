@@ -169,27 +169,6 @@ impl OpKind {
         OpKind::ALL.iter().copied().find(|k| k.name() == name)
     }
 
-    /// Whether results of this kind cannot be inferred from operands and have to be declared.
-    pub fn declares_results(self) -> bool {
-        use OpKind::*;
-        matches!(
-            self,
-            Parameters
-                | State
-                | Const
-                | Quantize
-                | Foreign
-                | Builtin
-                | If
-                | While
-                | Call
-                | ReadVariable
-                | HashtableFind
-                | HashtableLookup
-                | Custom
-        )
-    }
-
     /// Whether running it does more than compute its results, or its results depend on more than its operands.
     ///
     /// Such operations are kept in order by *after* edges, survive a sweep, and are neither merged nor folded.

@@ -87,13 +87,6 @@ impl Report {
     pub fn count(&self, choice: Choice) -> usize {
         self.decisions.iter().filter(|d| d.choice == choice).count()
     }
-
-    /// Adds what another pipeline, run afterwards, reported.
-    pub fn extend(&mut self, later: Report) {
-        self.passes.extend(later.passes);
-        self.decisions.extend(later.decisions);
-        self.skipped.extend(later.skipped);
-    }
 }
 
 impl fmt::Display for Report {

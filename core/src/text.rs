@@ -77,11 +77,6 @@ pub fn print_op(graph: &Graph, id: OpId) -> String {
     print::op(graph, id)
 }
 
-/// The text of one attribute value. Graphs appear by number.
-pub fn print_attr(attr: &crate::attr::Attr) -> String {
-    print::attr(attr)
-}
-
 /// The text of a pipeline: passes with their options.
 pub fn print_pipeline<'a>(steps: impl IntoIterator<Item = (&'a str, &'a Attrs)>) -> String {
     print::pipeline(steps)

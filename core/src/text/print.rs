@@ -249,12 +249,6 @@ pub(super) fn op(graph: &Graph, id: OpId) -> String {
     out
 }
 
-pub(super) fn attr(attr: &Attr) -> String {
-    let mut out = String::new();
-    Graphs(None).attr(&mut out, attr);
-    out
-}
-
 pub(super) fn pipeline<'a>(steps: impl IntoIterator<Item = (&'a str, &'a Attrs)>) -> String {
     let mut out = String::new();
     list(&mut out, steps, |out, (name, attrs)| {
