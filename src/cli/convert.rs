@@ -31,7 +31,7 @@ pub(super) struct Arguments {
     /// The runtime to choose kernels for: litert, litert_builtin or planish
     #[arg(long, value_name = "TARGET", default_value = "litert", value_parser = target)]
     target: Target,
-    /// Registered passes to run after clean-up and before quantization, such as `fold_pad, share_operations`
+    /// Registered passes to run after clean-up and before quantization, such as `fuse_lstm, share_constants`
     #[arg(long, value_name = "PIPELINE", default_value = "", hide_default_value = true)]
     passes: String,
     /// Keeps operations float whose name, or whose weight's name, matches; may be given several times
