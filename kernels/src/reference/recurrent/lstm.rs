@@ -198,6 +198,7 @@ impl<'a> Cell<'a> {
     }
 
     /// Runs the cell over a sequence; `out` has rows of `width`, of which the cell writes its outputs from `at` on.
+    #[expect(clippy::too_many_arguments, reason = "the sequence, what is read with it, and what is written")]
     pub(super) fn run(
         &self,
         sequence: Sequence,
