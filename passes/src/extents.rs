@@ -1,6 +1,11 @@
 //! Where an extent that is known only at run time comes from.
 
-use planish_core::{Dim, Graph, Op, OpKind, Value, ValueRef};
+use std::collections::BTreeSet;
+
+use planish_core::{Dim, Graph, Op, OpKind, OpRef, Type, Value, ValueRef};
+
+/// How many values are looked at for one answer: where operands are shared, there are more paths than values.
+const MOST_VALUES: usize = 1024;
 
 /// The value and axis whose extent is element `at` of an integer vector, followed through what moves integers.
 pub(crate) fn extent_of(ints: ValueRef<'_>, at: usize) -> Option<(Value, usize)> {
@@ -28,7 +33,11 @@ fn origin(ints: ValueRef<'_>, at: usize, depth: usize) -> Option<(Value, usize)>
             None
         }
         Op::Reshape(_) | Op::Squeeze(_) | Op::ExpandDims(_) => origin(op.operand(0)?, at, depth),
-        Op::Slice(_) => origin(op.operand(0)?, at + usize::try_from(constant(1)?[0]).ok()?, depth),
+        Op::Slice(_) => origin(
+            op.operand(0)?,
+            at.checked_add(usize::try_from(*constant(1)?.first()?).ok()?)?,
+            depth,
+        ),
         Op::StridedSlice(s) if s.ellipsis_mask == 0 && s.new_axis_mask == 0 && !s.offset => {
             let input = op.operand(0)?;
             let len = input.ty().shape.known()?.first().copied()? as i64;
@@ -40,7 +49,7 @@ fn origin(ints: ValueRef<'_>, at: usize, depth: usize) -> Option<(Value, usize)>
             } else {
                 begin
             };
-            (stride == 1).then(|| origin(input, at + usize::try_from(begin).ok()?, depth))?
+            (stride == 1).then(|| origin(input, at.checked_add(usize::try_from(begin).ok()?)?, depth))?
         }
         Op::Gather(g) if g.axis == 0 => {
             let index = *constant(1)?.get(at)?;
@@ -60,64 +69,80 @@ pub(crate) fn same_extent(graph: &Graph, (a, i): (Value, usize), (b, j): (Value,
 /// The parameter and axis of a graph whose extent is the one of `value` along `axis`, followed through operations that
 /// keep it.
 pub(crate) fn parameter_dimension(graph: &Graph, value: Value, axis: usize) -> Option<(usize, usize)> {
-    follow(graph, value, axis, 64)
+    let mut seen = BTreeSet::new();
+    let mut todo = vec![(value, axis)];
+    while let Some((value, axis)) = todo.pop() {
+        if value.op == graph.parameters_op() {
+            return Some((value.port as usize, axis));
+        }
+        if seen.len() < MOST_VALUES && seen.insert((value, axis)) {
+            todo.extend(sources(graph.value(value), axis).into_iter().rev());
+        }
+    }
+    None
 }
 
-fn follow(graph: &Graph, value: Value, axis: usize, depth: usize) -> Option<(usize, usize)> {
-    let depth = depth.checked_sub(1)?;
-    if value.op == graph.parameters_op() {
-        return Some((value.port as usize, axis));
-    }
-    let op = graph.at(value.op);
-    let rank = graph.ty(value).shape.rank()?;
-    let operand = |i: usize| op.operand(i);
-    let through = |i: usize, axis: usize| follow(graph, operand(i)?.id(), axis, depth);
+/// The operands that have the extent of `value` along `axis`, each with the axis that it is along there.
+fn sources(value: ValueRef<'_>, axis: usize) -> Vec<(Value, usize)> {
+    use OpKind::*;
+    let op = value.producer();
+    let broadcast = match op.kind() {
+        Select | SelectV2 => 3,
+        Add | Sub | Mul | Div | FloorDiv | FloorMod | Pow | Maximum | Minimum | SquaredDifference | Equal | NotEqual | Less | LessEqual
+        | Greater | GreaterEqual | LogicalAnd | LogicalOr => 2,
+        _ => return source(op, value.ty(), axis).into_iter().collect(),
+    };
+    let from = |operand: usize| {
+        let from = op.operand(operand)?;
+        let shape = &from.ty().shape;
+        let axis = (axis + shape.rank()?).checked_sub(value.ty().shape.rank()?)?;
+        (shape.dim(axis) == Dim::Unknown).then_some((from.id(), axis))
+    };
+    (0..broadcast).filter_map(from).collect()
+}
+
+/// The same for an operation whose result of type `ty` takes each extent from one operand.
+fn source(op: OpRef<'_>, ty: &Type, axis: usize) -> Option<(Value, usize)> {
+    let rank = ty.shape.rank()?;
+    let through = |operand: usize, axis: usize| Some((op.operand(operand)?.id(), axis));
     use OpKind::*;
     match op.kind() {
         Abs | Ceil | Cos | Elu | Exp | Floor | Gelu | HardSwish | LeakyRelu | Log | LogicalNot | Logistic | Neg | Relu | Relu6
         | Relu0To1 | ReluN1To1 | Round | Rsqrt | Sign | Sin | Sqrt | Square | Tanh | ZerosLike | Cast | Identity | Softmax | LogSoftmax
         | Prelu | Erf | Quantize | Dequantize | BatchNorm => through(0, axis),
-        Add | Sub | Mul | Div | FloorDiv | FloorMod | Pow | Maximum | Minimum | SquaredDifference | Equal | NotEqual | Less | LessEqual
-        | Greater | GreaterEqual | LogicalAnd | LogicalOr | SelectV2 | Select => {
-            let count = if matches!(op.kind(), SelectV2 | Select) { 3 } else { 2 };
-            (0..count).find_map(|i| {
-                let other = operand(i)?;
-                let at = axis.checked_sub(rank - other.ty().shape.rank()?)?;
-                (other.ty().shape.dim(at) == Dim::Unknown).then(|| follow(graph, other.id(), at, depth))?
-            })
-        }
-        FullyConnected if axis + 1 < rank && operand(0)?.ty().shape.rank() == Some(rank) => through(0, axis),
-        BatchMatmul if axis + 2 < rank && operand(0)?.ty().shape.rank() == Some(rank) => through(0, axis),
+        FullyConnected if axis + 1 < rank && op.operand(0)?.ty().shape.rank() == Some(rank) => through(0, axis),
+        BatchMatmul if axis + 2 < rank && op.operand(0)?.ty().shape.rank() == Some(rank) => through(0, axis),
         BatchMatmul if axis + 2 == rank => match op.op() {
-            Op::BatchMatmul(m) if !m.adj_x => through(0, operand(0)?.ty().shape.rank()?.checked_sub(2)?),
+            Op::BatchMatmul(m) if !m.adj_x => through(0, op.operand(0)?.ty().shape.rank()?.checked_sub(2)?),
             _ => None,
         },
         Split => {
-            let along = operand(0)?.constant()?.to_ints()?[0];
+            let along = *op.operand(0)?.constant()?.to_ints()?.first()?;
             (along.rem_euclid(rank as i64) as usize != axis).then(|| through(1, axis))?
         }
         Concatenation => match op.op() {
             Op::Concatenation(c) if i64::from(c.axis).rem_euclid(rank as i64) as usize != axis => through(0, axis),
             _ => None,
         },
-        Slice | StridedSlice if operand(0)?.ty().shape.rank() == Some(rank) => {
-            let sizes = operand(2)?.constant()?.to_ints()?;
-            let begins = operand(1)?.constant()?.to_ints()?;
+        Slice | StridedSlice if op.operand(0)?.ty().shape.rank() == Some(rank) => {
+            let sizes = op.operand(2)?.constant()?.to_ints()?;
+            let begins = op.operand(1)?.constant()?.to_ints()?;
             let whole = match op.op() {
-                Op::Slice(_) => begins[axis] == 0 && sizes[axis] == -1,
+                Op::Slice(_) => begins.get(axis) == Some(&0) && sizes.get(axis) == Some(&-1),
                 Op::StridedSlice(s) => {
-                    s.begin_mask >> axis & 1 == 1 && s.end_mask >> axis & 1 == 1 && s.ellipsis_mask == 0 && s.new_axis_mask == 0
+                    let open = |mask: i32| axis < 31 && mask >> axis & 1 == 1;
+                    open(s.begin_mask) && open(s.end_mask) && s.ellipsis_mask == 0 && s.new_axis_mask == 0
                 }
                 _ => false,
             };
             whole.then(|| through(0, axis))?
         }
         Transpose => {
-            let permutation = operand(1)?.constant()?.to_ints()?;
+            let permutation = op.operand(1)?.constant()?.to_ints()?;
             through(0, usize::try_from(*permutation.get(axis)?).ok()?)
         }
         ExpandDims => {
-            let at = operand(1)?.constant()?.to_ints()?[0].rem_euclid(rank as i64) as usize;
+            let at = op.operand(1)?.constant()?.to_ints()?.first()?.rem_euclid(rank as i64) as usize;
             match axis.cmp(&at) {
                 std::cmp::Ordering::Less => through(0, axis),
                 std::cmp::Ordering::Equal => None,
@@ -126,7 +151,7 @@ fn follow(graph: &Graph, value: Value, axis: usize, depth: usize) -> Option<(usi
         }
         Gather => match op.op() {
             Op::Gather(g) if g.axis == 0 && g.batch_dims == 0 => {
-                let indices = operand(1)?.ty().shape.rank()?;
+                let indices = op.operand(1)?.ty().shape.rank()?;
                 if axis < indices {
                     through(1, axis)
                 } else {
@@ -136,27 +161,29 @@ fn follow(graph: &Graph, value: Value, axis: usize, depth: usize) -> Option<(usi
             _ => None,
         },
         Reshape => {
-            let from = operand(0)?;
+            let from = op.operand(0)?;
             let unknown: Vec<usize> = (0..from.ty().shape.rank()?)
                 .filter(|&a| from.ty().shape.dim(a) == Dim::Unknown)
                 .collect();
-            let product =
-                |shape: &planish_core::Shape| shape.dims().unwrap_or_default().iter().filter_map(|d| d.known()).product::<usize>();
+            let product = |ty: &Type| {
+                let dims = ty.shape.dims().unwrap_or_default();
+                dims.iter().filter_map(|d| d.known()).product::<usize>()
+            };
             match unknown[..] {
-                [only] if product(&from.ty().shape) == product(&graph.ty(value).shape) => through(0, only),
+                [only] if product(from.ty()) == product(ty) => through(0, only),
                 _ => None,
             }
         }
         // What goes along one axis takes that one away.
         ArgMax | ArgMin => {
-            let along = *operand(1)?.constant()?.to_ints()?.first()?;
-            let from = operand(0)?.ty().shape.rank()?;
+            let along = *op.operand(1)?.constant()?.to_ints()?.first()?;
+            let from = op.operand(0)?.ty().shape.rank()?;
             let along = along.rem_euclid(from as i64) as usize;
             through(0, if axis < along { axis } else { axis + 1 })
         }
         TensorListGetItem => through(0, axis + 1),
         DynamicUpdateSlice | TensorListSetItem | ScatterNd => through(0, axis),
-        Mean | Sum | ReduceMax | ReduceMin if operand(0)?.ty().shape.rank() == Some(rank) => through(0, axis),
+        Mean | Sum | ReduceMax | ReduceMin if op.operand(0)?.ty().shape.rank() == Some(rank) => through(0, axis),
         _ => None,
     }
 }

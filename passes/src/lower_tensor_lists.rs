@@ -4,7 +4,7 @@
 //! tensor is that tensor. A list is reserved before anything is known of its elements' run-time extents, so its zeros
 //! are made where it meets the loop that fills it, with the extents of that loop's other values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use planish_core::attr::Activation;
 use planish_core::op::{Concatenation, Gather, Reshape};
@@ -14,7 +14,7 @@ use crate::dimensions::Extent;
 
 mod elements;
 
-use elements::{as_row, element_written, grown, grows, known_element, of_any_length, write_item, zeros, zeros_like_item};
+use elements::{Written, as_row, element_written, grown, grows, known_element, of_any_length, write_item, zeros, zeros_like_item};
 
 /// Turns TensorFlow's tensor lists into plain tensors.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -27,18 +27,20 @@ impl Pass for LowerTensorLists {
     const MEANING: Meaning = Meaning::Exact;
 
     fn run(&self, model: &mut Model, _: &planish_core::NoOptions, _: &mut Context<'_>) -> Result<Changed, Error> {
-        let mut changed = 0;
-        let called: Vec<GraphId> = model
+        let called: BTreeSet<GraphId> = model
             .graphs()
             .flat_map(|(_, g)| g.ids().into_iter().flat_map(|id| g.op(id).graphs()))
             .collect();
         let outermost: Vec<GraphId> = model.graph_ids().into_iter().filter(|id| !called.contains(id)).collect();
+        let mut lowering = Lowering {
+            model,
+            lowered: BTreeSet::new(),
+            changed: 0,
+        };
         for id in outermost {
-            let mut lowering = Lowering { model, changed: 0 };
             lowering.graph(id, BTreeMap::new())?;
-            changed += lowering.changed;
         }
-        Ok(Changed(changed))
+        Ok(Changed(lowering.changed))
     }
 }
 
@@ -53,6 +55,8 @@ enum List {
 
 struct Lowering<'m> {
     model: &'m mut Model,
+    /// The graphs that are lowered already: one may be called from many places.
+    lowered: BTreeSet<GraphId>,
     changed: usize,
 }
 
@@ -66,6 +70,9 @@ fn problem(graph: &Graph, op: OpId, reason: impl Into<String>) -> Error {
 
 impl Lowering<'_> {
     fn graph(&mut self, id: GraphId, mut lists: BTreeMap<Value, List>) -> Result<(), Error> {
+        if !self.lowered.insert(id) {
+            return Ok(());
+        }
         for op in self.model.graph(id).order() {
             self.operation(id, op, &mut lists)?;
         }
@@ -245,7 +252,7 @@ impl Lowering<'_> {
                         Some(element) => element,
                         None => called
                             .iter()
-                            .find_map(|&g| element_written(self.model, g, position - skipped, 8))
+                            .find_map(|&g| element_written(self.model, g, position - skipped, &mut Written::new()))
                             .ok_or_else(|| problem(self.model.graph(id), op, "the shape of a list's elements is unknown"))?,
                     };
                     let graph = self.model.graph_mut(id);
@@ -278,7 +285,7 @@ impl Lowering<'_> {
         let longer: Vec<usize> = tensors
             .keys()
             .copied()
-            .filter(|&position| repeated && called.iter().any(|&g| grows(self.model, g, position, 8)))
+            .filter(|&position| repeated && called.iter().any(|&g| grows(self.model, g, position, &mut BTreeSet::new())))
             .collect();
         for &inner in &called {
             let mut inner_lists = BTreeMap::new();

@@ -172,17 +172,20 @@ fn same_start(graph: &Graph, first: Value, second: Value) -> bool {
 /// Whether the results at two positions are computed in the same way from the parameters at these positions.
 fn alike(body: &Graph, first: usize, second: usize) -> bool {
     let (parameters, results) = (body.parameters(), body.results());
-    congruent(body, results[first], results[second], parameters[first], parameters[second], 8)
+    let starts = (parameters[first], parameters[second]);
+    congruent(body, (results[first], results[second]), starts, &mut BTreeSet::new(), 8)
 }
 
-fn congruent(graph: &Graph, a: Value, b: Value, first: Value, second: Value, depth: usize) -> bool {
-    if a == first && b == second {
+/// Whether two values are computed in the same way, one from each of `starts`; `seen` holds the pairs that this was asked of,
+/// for one that is not so ends the search.
+fn congruent(graph: &Graph, (a, b): (Value, Value), starts: (Value, Value), seen: &mut BTreeSet<(Value, Value)>, depth: usize) -> bool {
+    if (a, b) == starts {
         return true;
     }
-    if a == first || b == second || depth == 0 {
+    if a == starts.0 || b == starts.1 || depth == 0 {
         return false;
     }
-    if a == b {
+    if a == b || !seen.insert((a, b)) {
         return true;
     }
     let (op_a, op_b) = (graph.op(a.op), graph.op(b.op));
@@ -192,7 +195,7 @@ fn congruent(graph: &Graph, a: Value, b: Value, first: Value, second: Value, dep
             let (left, right) = (graph.operands(a.op), graph.operands(b.op));
             left.len() == right.len()
                 && left.iter().zip(&right).all(|(x, y)| match (x, y) {
-                    (Some(x), Some(y)) => congruent(graph, *x, *y, first, second, depth - 1),
+                    (Some(x), Some(y)) => congruent(graph, (*x, *y), starts, seen, depth - 1),
                     (None, None) => true,
                     _ => false,
                 })

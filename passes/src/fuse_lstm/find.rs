@@ -84,18 +84,18 @@ fn sum(body: &Graph) -> Option<Sum<'_>> {
 }
 
 /// The value before reshapes that only put dimensions of one in or out.
-fn unshaped(value: ValueRef<'_>) -> ValueRef<'_> {
-    let op = value.producer();
+fn unshaped(mut value: ValueRef<'_>) -> ValueRef<'_> {
     let long = |v: ValueRef<'_>| {
-        v.ty()
-            .shape
-            .dims()
-            .map(|d| d.iter().filter(|d| d.known() != Some(1)).copied().collect::<Vec<_>>())
+        let dims = v.ty().shape.dims()?.iter();
+        Some(dims.filter(|d| d.known() != Some(1)).copied().collect::<Vec<_>>())
     };
-    match op.operand(0) {
-        Some(before) if matches!(op.op(), Op::Reshape(_)) && long(before).is_some() && long(before) == long(value) => unshaped(before),
-        _ => value,
+    while let Op::Reshape(_) = value.producer().op()
+        && let Some(before) = value.producer().operand(0)
+        && long(before).is_some_and(|dims| Some(dims) == long(value))
+    {
+        value = before;
     }
+    value
 }
 
 /// The position of the state that a value of the body or condition is.

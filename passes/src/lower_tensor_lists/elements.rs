@@ -1,5 +1,7 @@
 //! The elements of lists: what is known of them, and how they are written into the tensor that stands for the list.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use planish_core::attr::Activation;
 use planish_core::op::{Add, Concatenation, DynamicUpdateSlice, Maximum, Pad, Reshape, Sub};
 use planish_core::{DType, Dim, Graph, GraphId, Model, Op, Shape, Tensor, Value};
@@ -26,23 +28,28 @@ pub(super) fn known_element(graph: &Graph, element_shape: Value, dtype: DType) -
     Some(Element { dtype, dims })
 }
 
+/// What is known of the elements written into lists, by the graph and the position of the parameter that the list is there.
+pub(super) type Written = BTreeMap<(GraphId, usize), Option<Element>>;
+
 /// What is written into the list that parameter `position` of a graph is, as the graph's parameters tell.
-pub(super) fn element_written(model: &Model, id: GraphId, position: usize, depth: usize) -> Option<Element> {
-    let depth = depth.checked_sub(1)?;
+pub(super) fn element_written(model: &Model, id: GraphId, position: usize, written: &mut Written) -> Option<Element> {
+    if let Some(known) = written.get(&(id, position)) {
+        return known.clone();
+    }
+    let element = element_written_in(model, id, position, written);
+    written.insert((id, position), element.clone());
+    element
+}
+
+fn element_written_in(model: &Model, id: GraphId, position: usize, written: &mut Written) -> Option<Element> {
     let graph = model.get_graph(id)?;
     let mut todo = vec![*graph.parameters().get(position)?];
     while let Some(list) = todo.pop() {
         for reader in graph.uses(list) {
             match graph.op(reader.op) {
-                Op::TensorListSetItem(_) | Op::TensorListPushBack(_) if reader.operand == 0 => {
-                    let item = graph.operand(
-                        reader.op,
-                        if matches!(graph.op(reader.op), Op::TensorListSetItem(_)) {
-                            2
-                        } else {
-                            1
-                        },
-                    )?;
+                op @ (Op::TensorListSetItem(_) | Op::TensorListPushBack(_)) if reader.operand == 0 => {
+                    let item = if matches!(op, Op::TensorListSetItem(_)) { 2 } else { 1 };
+                    let item = graph.operand(reader.op, item)?;
                     let ty = graph.ty(item);
                     let dims = ty.shape.dims()?.iter().enumerate().map(|(axis, dim)| match dim {
                         Dim::Known(n) => Some(Ok(*n)),
@@ -59,7 +66,7 @@ pub(super) fn element_written(model: &Model, id: GraphId, position: usize, depth
                     let inner = graph.op(reader.op).graphs();
                     let found = inner
                         .iter()
-                        .find_map(|&g| element_written(model, g, reader.operand - skipped, depth));
+                        .find_map(|&g| element_written(model, g, reader.operand - skipped, written));
                     if let Some(element) = found {
                         let outward = |(parameter, axis): (usize, usize)| {
                             let source = graph.operand(reader.op, parameter + skipped)?;
@@ -205,12 +212,14 @@ pub(super) fn of_any_length(shape: &Shape) -> Shape {
 }
 
 /// Whether a graph makes the list that parameter `position` is longer.
-pub(super) fn grows(model: &Model, id: GraphId, position: usize, depth: usize) -> bool {
-    let (Some(depth), Some(graph)) = (depth.checked_sub(1), model.get_graph(id)) else {
+///
+/// `asked` holds the graphs and positions that this was asked of: one that does ends the search.
+pub(super) fn grows(model: &Model, id: GraphId, position: usize, asked: &mut BTreeSet<(GraphId, usize)>) -> bool {
+    let Some(graph) = model.get_graph(id).filter(|_| asked.insert((id, position))) else {
         return false;
     };
     let mut todo: Vec<Value> = graph.parameters().get(position).copied().into_iter().collect();
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     while let Some(list) = todo.pop() {
         if !seen.insert(list) {
             continue;
@@ -224,7 +233,7 @@ pub(super) fn grows(model: &Model, id: GraphId, position: usize, depth: usize) -
                 Op::While(_) | Op::If(_) | Op::Call(_) => {
                     let branch = matches!(graph.op(reader.op), Op::If(_));
                     let inner = graph.op(reader.op).graphs();
-                    if inner.iter().any(|&g| grows(model, g, reader.operand - usize::from(branch), depth)) {
+                    if inner.iter().any(|&g| grows(model, g, reader.operand - usize::from(branch), asked)) {
                         return true;
                     }
                     if let Op::While(_) = graph.op(reader.op) {
