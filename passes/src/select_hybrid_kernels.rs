@@ -1,7 +1,7 @@
 //! Lets an operation read its int8 weight directly where the target has a hybrid kernel that is worth it.
 
 use planish_core::op::{EmbeddingLookup, Reshape};
-use planish_core::{Changed, Choice, Context, DType, Error, Graph, Meaning, Model, Op, OpId, Pass, PassEntry, Value};
+use planish_core::{Changed, Choice, Context, DType, Error, Graph, Meaning, Model, Op, OpId, Pass, PassEntry, Value, inventory};
 use serde::{Deserialize, Serialize};
 
 use crate::target::{Target, Verdict};
@@ -153,4 +153,4 @@ fn look_up_rows(graph: &mut Graph, id: OpId) {
     graph.replace_uses(&uses, found);
 }
 
-planish_core::inventory::submit! { PassEntry::of::<SelectHybridKernels>() }
+inventory::submit! { PassEntry::of::<SelectHybridKernels>() }
