@@ -362,6 +362,54 @@ mod recorded {
 }
 
 #[test]
+fn unknown_operations_are_named_before_what_is_of_unknown_shape_because_of_them() {
+    let dir = TempDir::new().expect("a temporary folder");
+    let branch = |name: &str| {
+        format!(
+            r#"function {{ signature {{ name: "{name}" input_arg {{ name: "l" type: DT_VARIANT }} input_arg {{ name: "x" type: DT_FLOAT }}
+                   output_arg {{ name: "y" type: DT_FLOAT }} }}
+                 node_def {{ name: "at" op: "Const" attr {{ key: "dtype" value {{ type: DT_INT32 }} }}
+                   attr {{ key: "value" value {{ tensor {{ dtype: DT_INT32 tensor_shape {{ }} int_val: 0 }} }} }} }}
+                 node_def {{ name: "any" op: "Const" attr {{ key: "dtype" value {{ type: DT_INT32 }} }}
+                   attr {{ key: "value" value {{ tensor {{ dtype: DT_INT32 tensor_shape {{ }} int_val: -1 }} }} }} }}
+                 node_def {{ name: "odd" op: "Mystery" input: "x" attr {{ key: "T" value {{ type: DT_FLOAT }} }} }}
+                 node_def {{ name: "set" op: "TensorListSetItem" input: "l" input: "at:output:0" input: "odd"
+                   attr {{ key: "element_dtype" value {{ type: DT_FLOAT }} }} }}
+                 node_def {{ name: "all" op: "TensorListStack" input: "set:output_handle:0" input: "any:output:0"
+                   attr {{ key: "element_dtype" value {{ type: DT_FLOAT }} }} }}
+                 ret {{ key: "y" value: "all:tensor:0" }} }}"#
+        )
+    };
+    let source = format!(
+        r#"saved_model_schema_version: 1 meta_graphs {{ meta_info_def {{ tags: "serve" }} graph_def {{
+             node {{ name: "x" op: "Placeholder" attr {{ key: "dtype" value {{ type: DT_FLOAT }} }} }}
+             node {{ name: "c" op: "Placeholder" attr {{ key: "dtype" value {{ type: DT_BOOL }} }} }}
+             node {{ name: "any" op: "Const" attr {{ key: "dtype" value {{ type: DT_INT32 }} }}
+               attr {{ key: "value" value {{ tensor {{ dtype: DT_INT32 tensor_shape {{ }} int_val: -1 }} }} }} }}
+             node {{ name: "two" op: "Const" attr {{ key: "dtype" value {{ type: DT_INT32 }} }}
+               attr {{ key: "value" value {{ tensor {{ dtype: DT_INT32 tensor_shape {{ }} int_val: 2 }} }} }} }}
+             node {{ name: "l" op: "TensorListReserve" input: "any" input: "two"
+               attr {{ key: "element_dtype" value {{ type: DT_FLOAT }} }} }}
+             node {{ name: "y" op: "If" input: "c" input: "l" input: "x"
+               attr {{ key: "then_branch" value {{ func {{ name: "f" }} }} }} attr {{ key: "else_branch" value {{ func {{ name: "g" }} }} }}
+               attr {{ key: "Tout" value {{ list {{ type: DT_FLOAT }} }} }} }}
+             library {{ {} {} }} }}
+           signature_def {{ key: "f" value {{
+             inputs {{ key: "x" value {{ name: "x:0" dtype: DT_FLOAT tensor_shape {{ dim {{ size: 2 }} }} }} }}
+             inputs {{ key: "c" value {{ name: "c:0" dtype: DT_BOOL tensor_shape {{ }} }} }}
+             outputs {{ key: "y" value {{ name: "y:0" dtype: DT_FLOAT }} }} }} }} }}"#,
+        branch("f"),
+        branch("g")
+    );
+    fs::write(dir.path().join("saved_model.pbtxt"), source).expect("the model can be written");
+    let out = dir.path().join("out.tflite");
+    let (source, out) = (text_of(dir.path()), text_of(&out));
+    fail(&["convert", source, "-o", out], &["Mystery", "--select-tf-ops"]);
+    fail(&["convert", source, "-o", out, "--select-tf-ops"], &["lower_tensor_lists", "shape"]);
+    assert!(!Path::new(out).exists());
+}
+
+#[test]
 fn signatures_that_cannot_be_converted_are_left_out_and_named() {
     let dir = TempDir::new().expect("a temporary folder");
     let source = r#"

@@ -1,7 +1,10 @@
 //! Converting what can be converted of a model with several signatures.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
+use planish_core::graph::Graph;
+use planish_core::op::OpKind;
 use planish_core::pass::Observer;
 
 use super::{ConvertOptions, Converted, convert_observed};
@@ -55,11 +58,34 @@ pub fn convert_for_file(input: impl AsRef<Path>, options: &ConvertOptions, obser
 }
 
 fn writable(input: &Path, options: &ConvertOptions, observer: &mut Observer<'_>) -> Result<Converted> {
-    let converted = convert_observed(input, options, observer)?;
+    let converted = match convert_observed(input, options, observer) {
+        Err(error @ Error::Pass(_)) => return Err(unknown(input, options).map_or(error, Error::Tflite)),
+        converted => converted?,
+    };
     match planish_tflite::no_operators(&converted.model, &options.write) {
         missing if missing.is_empty() => Ok(converted),
         missing => Err(Error::Tflite(planish_tflite::Error::NoOperator(missing))),
     }
+}
+
+/// The operations that nothing here knows, of a model that a pass cannot lower: they stand in the way first, since what they compute is
+/// of unknown shape.
+fn unknown(input: &Path, options: &ConvertOptions) -> Option<planish_tflite::Error> {
+    let options = ConvertOptions {
+        raw: true,
+        passes: String::new(),
+        quantize: None,
+        ..options.clone()
+    };
+    let model = convert_observed(input, &options, &mut |_, _| {}).ok()?.model;
+    let foreign = |(_, graph): (_, &Graph)| {
+        let ids = graph.ids().into_iter().filter(|&id| graph.op(id).kind() == OpKind::Foreign);
+        ids.map(|id| (graph.name().to_owned(), graph.label(id))).collect::<Vec<_>>()
+    };
+    let foreign: BTreeSet<(String, String)> = model.graphs().flat_map(foreign).collect();
+    let mut missing = planish_tflite::no_operators(&model, &options.write);
+    missing.retain(|op| foreign.contains(&(op.graph.clone(), op.label.clone())));
+    (!missing.is_empty()).then_some(planish_tflite::Error::NoOperator(missing))
 }
 
 fn choosing(options: &ConvertOptions, signatures: Vec<String>) -> ConvertOptions {
