@@ -264,17 +264,20 @@ fn rows_are_dealt_out_and_gathered() {
     let graph = node("p", "DynamicPartition", &["x", "part"], &[("num_partitions", "i: 2")])
         + &constant("first", &ints(&[2], &[0, 2]))
         + &constant("second", &ints(&[2], &[1, 2]))
-        + &node("s", "DynamicStitch", &["first", "second", "a", "b"], &[]);
+        + &node("s", "DynamicStitch", &["first", "second", "a", "b"], &[])
+        + &node("t", "ParallelDynamicStitch", &["first", "places", "a", "b"], &[]);
     let inputs = [
+        ("places", ints(&[2], &[1, 0])),
         ("x", floats(&[3, 1], &[1.0, 2.0, 3.0])),
         ("part", ints(&[3], &[1, 0, 1])),
         ("a", floats(&[2, 1], &[5.0, 6.0])),
         ("b", floats(&[2, 1], &[7.0, 8.0])),
     ];
-    let found = computed(&graph, &inputs, &["p:0", "p:1", "s"]);
+    let found = computed(&graph, &inputs, &["p:0", "p:1", "s", "t"]);
     assert_floats(&found[0], &[1, 1], &[2.0]);
     assert_floats(&found[1], &[2, 1], &[1.0, 3.0]);
     assert_floats(&found[2], &[3, 1], &[5.0, 7.0, 8.0]);
+    assert_floats(&found[3], &[3, 1], &[8.0, 7.0, 6.0]);
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub(crate) fn root(top: &Body, meta: &MetaGraph, library: &Library, outputs: &[S
         let Ok(Source::Node { node, .. }) = top.source(output, library) else {
             return Err(Error::Choice(format!(
                 "the graph has no value called {output}; nothing reads the values {}",
-                ends(top, library)?.join(", ")
+                ends(top, meta, library)?.join(", ")
             )));
         };
         todo.push(node);
@@ -66,7 +66,10 @@ fn input(node: &NodeDef, version: &str) -> TensorInfo {
 }
 
 /// The values that nothing reads although they depend on a placeholder.
-pub(crate) fn ends(top: &Body, library: &Library) -> Result<Vec<String>, Error> {
+pub(crate) fn ends(top: &Body, meta: &MetaGraph, library: &Library) -> Result<Vec<String>, Error> {
+    // The name of the checkpoint's file is no input.
+    let file = meta.saver.as_ref().map_or("", |saver| saver.filename_tensor_name.as_str());
+    let file = top.node(file.split(':').next().unwrap_or(file));
     let mut read_by: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for index in 0..top.nodes.len() {
         for node in sources(top, index, library)? {
@@ -74,7 +77,9 @@ pub(crate) fn ends(top: &Body, library: &Library) -> Result<Vec<String>, Error> 
         }
     }
     let mut fed = BTreeSet::new();
-    let mut todo: Vec<usize> = (0..top.nodes.len()).filter(|&i| is_placeholder(&top.nodes[i])).collect();
+    let mut todo: Vec<usize> = (0..top.nodes.len())
+        .filter(|&i| is_placeholder(&top.nodes[i]) && Some(i) != file)
+        .collect();
     while let Some(node) = todo.pop() {
         if fed.insert(node) {
             todo.extend(read_by.get(&node).into_iter().flatten());

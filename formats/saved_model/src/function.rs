@@ -134,6 +134,10 @@ impl Body {
         let (second, third) = (parts.next(), parts.next());
         let number = |text: Option<&str>| text.map_or(Ok(0), |t| t.parse::<usize>().map_err(|_| unknown()));
         if self.is_graph() {
+            // Some layers name variables with a colon at the end.
+            if let Some(node) = self.node(text) {
+                return Ok(Source::Node { node, port: 0 });
+            }
             let node = self.node(name).ok_or_else(unknown)?;
             return Ok(Source::Node {
                 node,

@@ -56,6 +56,8 @@ pub(crate) struct MetaInfo {
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct SaverDef {
+    #[prost(string, tag = "1")]
+    pub(crate) filename_tensor_name: String,
     #[prost(string, tag = "3")]
     pub(crate) restore_op_name: String,
 }

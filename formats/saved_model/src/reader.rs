@@ -148,7 +148,7 @@ impl Reader {
             let functions = contents::functions(&variables.objects, library)?;
             return match &functions[..] {
                 [] if !self.outputs.is_empty() => Ok(vec![bare_graph::root(top, meta, library, &self.outputs)?]),
-                [] => Err(Error::Choice(explain_no_signature(opened, &bare_graph::ends(top, library)?))),
+                [] => Err(Error::Choice(explain_no_signature(opened, &bare_graph::ends(top, meta, library)?))),
                 [only] => Ok(vec![Root::Function(only.path.clone(), only.name.clone())]),
                 several => Err(Error::Choice(format!(
                     "{} has no signature; choose one of its functions as signature: {}",

@@ -136,7 +136,7 @@ impl<'i> Node<'i> {
     }
 
     /// The integers of a value that is constant or follows from shapes.
-    fn known_ints(&self, value: Value) -> Option<Vec<i64>> {
+    pub(super) fn known_ints(&self, value: Value) -> Option<Vec<i64>> {
         self.constant_ints(value)
             .or_else(|| known_ints(self.importer.graph.value(value))?.into_iter().collect())
     }
