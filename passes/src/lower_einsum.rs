@@ -4,8 +4,10 @@
 //! left one and the result, in the right one and the result; what one operand alone has is summed first. With the operands
 //! brought to `[batch, left, summed]` and `[batch, summed, right]` the rest is a matrix product.
 
-use planish_core::op::{BatchMatmul, FullyConnected, Reshape, Sum, Transpose};
+use planish_core::op::{BatchMatmul, FullyConnected, ReduceProd, Reshape, Sum, Transpose};
 use planish_core::{DType, Dim, Graph, Meaning, Op, OpRef, PassEntry, Rule, Shape, Skip, Value, inventory};
+
+use crate::dimensions::{Extent, dimensions};
 
 /// Writes an `einsum` of one or two operands as transposes, reshapes and one product.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -15,7 +17,6 @@ pub struct LowerEinsum;
 pub struct Match {
     operands: Vec<(Value, Vec<char>)>,
     result: Vec<char>,
-    extents: Vec<(char, Dim)>,
     shape: Shape,
 }
 
@@ -39,19 +40,11 @@ impl Rule for LowerEinsum {
             return Err(unclear());
         }
         let mut operands = Vec::new();
-        let mut extents: Vec<(char, Dim)> = Vec::new();
         let mut most_hidden = 0;
         for (i, term) in terms.iter().enumerate() {
             let value = op.operand(i).ok_or(Skip::No)?;
             let rank = value.ty().shape.rank().ok_or_else(unclear)?;
             let labels = expand(term, rank, &mut most_hidden).ok_or_else(unclear)?;
-            for (axis, &label) in labels.iter().enumerate() {
-                let dim = value.ty().shape.dim(axis);
-                match extents.iter_mut().find(|(l, _)| *l == label) {
-                    Some((_, known)) => *known = known.meet(dim),
-                    None => extents.push((label, dim)),
-                }
-            }
             if (1..labels.len()).any(|a| labels[..a].contains(&labels[a])) {
                 return Err(Skip::because(format!("`{equation}` repeats a label within an operand")));
             }
@@ -66,7 +59,6 @@ impl Rule for LowerEinsum {
         Ok(Match {
             operands,
             result,
-            extents,
             shape: op.result(0).ty().shape.clone(),
         })
     }
@@ -75,7 +67,6 @@ impl Rule for LowerEinsum {
         let Match {
             mut operands,
             result,
-            extents,
             shape,
         } = found;
         for i in 0..operands.len() {
@@ -94,23 +85,20 @@ impl Rule for LowerEinsum {
         let summed = group(&|l| right_labels.contains(l) && !result.contains(l), &left_labels);
         let rows = group(&|l| !right_labels.contains(l), &left_labels);
         let columns = group(&|l| !left_labels.contains(l), &right_labels);
-        let extent = |l: &char| extents.iter().find(|(label, _)| label == l).map_or(Dim::Unknown, |(_, d)| *d);
-        let merged = |labels: &[char]| {
-            labels
-                .iter()
-                .map(extent)
-                .try_fold(1, |n, d| Some(n * d.known()?))
-                .map_or(Dim::Unknown, Dim::Known)
-        };
+        let (left_term, right_term) = ((left, &left_labels[..]), (right, &right_labels[..]));
+        let left_extents = Extents::of(graph, left_term, right_term);
+        let right_extents = Extents::of(graph, right_term, left_term);
         let constant = graph.constant(right).is_some_and(|t| t.dtype() == DType::F32);
+        let known = |labels: &[char]| right_extents.merged(labels).is_some();
 
-        if batch.is_empty() && constant && merged(&summed) != Dim::Unknown && merged(&columns) != Dim::Unknown {
+        if batch.is_empty() && constant && known(&summed) && known(&columns) {
             let x = transposed(graph, left, &left_labels, &[rows.clone(), summed.clone()].concat());
-            let mut dims: Vec<Dim> = rows.iter().map(extent).collect();
-            dims.push(merged(&summed));
+            let mut dims = left_extents.each(&rows);
+            dims.push(right_extents.group(graph, &summed));
             let x = reshaped(graph, x, &dims);
             let w = transposed(graph, right, &right_labels, &[columns.clone(), summed.clone()].concat());
-            let w = reshaped(graph, w, &[merged(&columns), merged(&summed)]);
+            let dims = [right_extents.group(graph, &columns), right_extents.group(graph, &summed)];
+            let w = reshaped(graph, w, &dims);
             let product = FullyConnected {
                 activation: planish_core::attr::Activation::None,
                 keep_num_dims: true,
@@ -118,25 +106,22 @@ impl Rule for LowerEinsum {
                 weights_format: planish_core::attr::WeightsFormat::Plain,
             };
             let y = graph.add_with_empty(product, &[Some(x), Some(w), None]);
-            let labels = [rows, columns].concat();
-            let y = reshaped(graph, y, &labels.iter().map(extent).collect::<Vec<_>>());
-            return vec![finish(graph, y, &labels, &result, shape)];
+            let dims = [left_extents.each(&rows), right_extents.each(&columns)].concat();
+            let y = reshaped(graph, y, &dims);
+            return vec![finish(graph, y, &[rows, columns].concat(), &result, shape)];
         }
 
-        let matrix = |graph: &mut Graph, value, labels: &[char], first: &[char], second: &[char]| {
+        let matrix = |graph: &mut Graph, value, labels: &[char], extents: &Extents, first: &[char], second: &[char]| {
             let value = transposed(graph, value, labels, &[batch.clone(), first.to_vec(), second.to_vec()].concat());
-            let mut dims: Vec<Dim> = batch.iter().map(extent).collect();
-            dims.extend([merged(first), merged(second)]);
+            let mut dims = extents.each(&batch);
+            dims.extend([extents.group(graph, first), extents.group(graph, second)]);
             reshaped(graph, value, &dims)
         };
-        let x = matrix(graph, left, &left_labels, &rows, &summed);
+        let x = matrix(graph, left, &left_labels, &left_extents, &rows, &summed);
         // The right operand as it lies where that spares a transpose.
         let as_it_lies = right_labels == [batch.clone(), columns.clone(), summed.clone()].concat();
-        let y = if as_it_lies {
-            matrix(graph, right, &right_labels, &columns, &summed)
-        } else {
-            matrix(graph, right, &right_labels, &summed, &columns)
-        };
+        let (first, second) = if as_it_lies { (&columns, &summed) } else { (&summed, &columns) };
+        let y = matrix(graph, right, &right_labels, &right_extents, first, second);
         let product = graph.add(
             BatchMatmul {
                 adj_x: false,
@@ -145,9 +130,59 @@ impl Rule for LowerEinsum {
             },
             &[x, y],
         );
-        let labels = [batch, rows, columns].concat();
-        let value = reshaped(graph, product, &labels.iter().map(extent).collect::<Vec<_>>());
-        vec![finish(graph, value, &labels, &result, shape)]
+        // The product has the batch's extents as they are, broadcast.
+        let own = (0..).zip(&batch).map(|(axis, _)| match graph.ty(product).shape.dim(axis) {
+            Dim::Known(n) => Extent::Known(n),
+            _ => Extent::Of(product, axis),
+        });
+        let mut dims: Vec<Extent> = own.collect();
+        dims.extend(left_extents.each(&rows));
+        dims.extend(right_extents.each(&columns));
+        let value = reshaped(graph, product, &dims);
+        vec![finish(graph, value, &[batch, rows, columns].concat(), &result, shape)]
+    }
+}
+
+/// The extents of an operand by their labels.
+struct Extents(Vec<(char, Extent)>);
+
+impl Extents {
+    fn of(graph: &Graph, (value, labels): (Value, &[char]), (other, other_labels): (Value, &[char])) -> Extents {
+        let extent = |(axis, &label): (usize, &char)| {
+            let dim = graph.ty(value).shape.dim(axis);
+            // A label has one extent; only what an ellipsis stands for may be broadcast.
+            let there = other_labels.iter().position(|l| *l == label && l.is_alphabetic());
+            let dim = there.map_or(dim, |axis| dim.meet(graph.ty(other).shape.dim(axis)));
+            let extent = dim.known().map_or(Extent::Of(value, axis), Extent::Known);
+            (label, extent)
+        };
+        Extents(labels.iter().enumerate().map(extent).collect())
+    }
+
+    fn each(&self, labels: &[char]) -> Vec<Extent> {
+        let of = |label: &char| self.0.iter().find(|(l, _)| l == label).expect("it is the operand's").1;
+        labels.iter().map(of).collect()
+    }
+
+    /// The product of extents that are known.
+    fn merged(&self, labels: &[char]) -> Option<usize> {
+        self.each(labels)
+            .into_iter()
+            .try_fold(1usize, |n, extent| n.checked_mul(extent.dim().known()?))
+    }
+
+    /// The product of extents.
+    fn group(&self, graph: &mut Graph, labels: &[char]) -> Extent {
+        if let Some(known) = self.merged(labels) {
+            return Extent::Known(known);
+        }
+        let each = self.each(labels);
+        if let [only] = each[..] {
+            return only;
+        }
+        let all = dimensions(graph, &each);
+        let axes = graph.add_ints(&[0]);
+        Extent::Scalar(graph.add(ReduceProd { keep_dims: false }, &[all, axes]))
     }
 }
 
@@ -202,27 +237,24 @@ fn transposed(graph: &mut Graph, value: Value, from: &[char], to: &[char]) -> Va
     graph.add(Transpose {}, &[value, permutation])
 }
 
-fn reshaped(graph: &mut Graph, value: Value, dims: &[Dim]) -> Value {
-    let unknown = dims.iter().filter(|d| d.known().is_none()).count();
-    if graph.ty(value).shape == Shape::new(dims.iter().copied()) {
+fn reshaped(graph: &mut Graph, value: Value, extents: &[Extent]) -> Value {
+    let dims = Shape::new(extents.iter().map(|extent| extent.dim()));
+    if graph.ty(value).shape == dims {
         return value;
     }
-    let shape = if unknown <= 1 {
-        graph.add_ints(&dims.iter().map(|d| d.known().map_or(-1, |n| n as i32)).collect::<Vec<_>>())
+    let known = |extent: &Extent| extent.dim().known();
+    let shape = if extents.iter().filter(|extent| known(extent).is_none()).count() <= 1 {
+        graph.add_ints(
+            &extents
+                .iter()
+                .map(|extent| known(extent).map_or(-1, |n| n as i32))
+                .collect::<Vec<_>>(),
+        )
     } else {
-        // Leading unknown extents stay where they are: they are borrowed from the value itself.
-        let extents: Vec<crate::dimensions::Extent> = dims
-            .iter()
-            .enumerate()
-            .map(|(axis, d)| {
-                d.known()
-                    .map_or(crate::dimensions::Extent::Of(value, axis), crate::dimensions::Extent::Known)
-            })
-            .collect();
-        crate::dimensions::dimensions(graph, &extents)
+        dimensions(graph, extents)
     };
     let result = graph.add(Reshape {}, &[value, shape]);
-    if let Some(shape) = graph.ty(result).shape.meet(&Shape::new(dims.iter().copied())) {
+    if let Some(shape) = graph.ty(result).shape.meet(&dims) {
         graph.info_mut(result).ty.shape = shape;
     }
     result

@@ -166,7 +166,7 @@ pub(super) fn tan(node: &mut Node<'_>) -> Imported {
 /// The angle of the point (1, x).
 pub(super) fn atan(node: &mut Node<'_>) -> Imported {
     let x = node.value(0)?;
-    let unit = node.number(1.0, x)?;
+    let unit = ones(node, x)?;
     one(node.add(Atan2 {}, &[x, unit])?)
 }
 
@@ -319,15 +319,20 @@ pub(super) fn l2_loss(node: &mut Node<'_>) -> Imported {
 /// A value of the input's shape filled with ones.
 pub(super) fn ones_like(node: &mut Node<'_>) -> Imported {
     let x = node.value(0)?;
+    one(ones(node, x)?)
+}
+
+/// A value of the shape of `x` filled with ones.
+fn ones(node: &mut Node<'_>, x: Value) -> Result<Value, Stop> {
     let unit = node.number(1.0, x)?;
     if let Some(dims) = node.shape(x).known() {
         let tensor = node.constant(unit).map(|t| Tensor::splat(t, &dims));
         if let Some(tensor) = tensor {
-            return one(node.add_const(tensor));
+            return Ok(node.add_const(tensor));
         }
     }
     let shape = node.add(Shape { dtype: DType::I32 }, &[x])?;
-    one(node.add(Fill {}, &[shape, unit])?)
+    node.add(Fill {}, &[shape, unit])
 }
 
 /// Between types that are computed alike nothing happens, unless the only purpose is to cut digits off.
