@@ -198,6 +198,37 @@ fn transforms_of_any_length() {
 }
 
 #[test]
+fn inverse_transforms_give_back_what_was_transformed() {
+    let complex = [("T", "type: DT_FLOAT"), ("Tout", "type: DT_COMPLEX64")];
+    for length in [3, 4, 5, 8] {
+        let graph = constant("length", &ints(&[1], &[length]))
+            + &node("whole", "Complex", &["a", "b"], &complex)
+            + &node("spectrum", "FFT", &["whole"], &[])
+            + &node("back", "IFFT", &["spectrum"], &[])
+            + &node("re", "Real", &["back"], &[])
+            + &node("im", "Imag", &["back"], &[])
+            + &node("half", "RFFT", &["a", "length"], &[])
+            + &node("real", "IRFFT", &["half", "length"], &[]);
+        let dims = [2, length as usize];
+        let series = |step: f32| floats(&dims, &(0..2 * length).map(|i| (i as f32 * step).sin()).collect::<Vec<_>>());
+        let (a, b) = (series(1.0), series(0.7));
+        let found = computed(&graph, &[("a", a.clone()), ("b", b.clone())], &["re", "im", "real"]);
+        for (found, wanted) in found.iter().zip([&a, &b, &a]) {
+            assert_floats(found, &dims, &wanted.to_floats().expect("floats"));
+        }
+    }
+}
+
+#[test]
+fn kernels_that_take_few_types_are_not_asked_for_others() {
+    let graph = node("sign", "Sign", &["x"], &[]) + &node("square", "SquaredDifference", &["x", "y"], &[]);
+    let (x, y) = (longs(&[3], &[-5_000_000_000, 0, 7]), longs(&[3], &[-5_000_000_003, 1, -1]));
+    let found = computed(&graph, &[("x", x), ("y", y)], &["sign", "square"]);
+    assert_ints(&found[0], &[3], &[-1, 0, 1]);
+    assert_ints(&found[1], &[3], &[9, 1, 64]);
+}
+
+#[test]
 fn empty_rows_get_a_default() {
     let graph = constant("default", &Tensor::scalar(7i64)) + &node("f", "SparseFillEmptyRows", &["i", "v", "s", "default"], &[]);
     let inputs = [
