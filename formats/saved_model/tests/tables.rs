@@ -219,3 +219,27 @@ fn a_table_without_entries_says_the_default() {
     let printed = text::print(&read(saved_model(&graph, SIGNATURE, &[]).path()).expect("there is a default"));
     assert!(printed.contains(" = fill "), "{printed}");
 }
+
+#[test]
+fn entries_that_are_counted_are_constant() {
+    let graph = [
+        node("x", "Placeholder", &[], &[("dtype", "DT_INT64")]),
+        constant("none", "DT_FLOAT", "", "float_val: -1"),
+        constant("list", "DT_INT32", "dim { size: 3 }", "int_val: 7 int_val: -5 int_val: 9"),
+        constant("zero", "DT_INT32", "", "int_val: 0"),
+        constant("one", "DT_INT32", "", "int_val: 1"),
+        node("size", "Size", &["list"], &[("out_type", "DT_INT32")]),
+        node("range", "Range", &["zero", "size", "one"], &[("Tidx", "DT_INT32")]),
+        node("keys", "Cast", &["list"], &[("SrcT", "DT_INT32"), ("DstT", "DT_INT64")]),
+        node("values", "Cast", &["range"], &[("SrcT", "DT_INT32"), ("DstT", "DT_FLOAT")]),
+        node("table", "HashTableV2", &[], &TYPES),
+        node("fill", "LookupTableImportV2", &["table", "keys", "values"], &[]),
+        node("y", "LookupTableFindV2", &["table", "x", "none"], &[]),
+    ];
+    let model = read(saved_model(&graph.concat(), SIGNATURE, &[]).path()).expect("the entries follow from constants");
+    let held = constants(only_graph(&model), 3);
+    assert!(
+        held.contains(&vec![7.0, -5.0, 9.0]) && held.contains(&vec![0.0, 1.0, 2.0]),
+        "{held:?}"
+    );
+}

@@ -98,13 +98,18 @@ impl Importer {
     /// Fills a table in the graph being built, which initializes the model.
     pub(super) fn fill_table(&mut self, table: usize, top: usize) -> Result<(), Error> {
         let name = self.tables[table].name.clone();
-        let (keys, values) = match self.table_content(table, top) {
-            Ok((keys, values)) => (self.add_const(keys, None), self.add_const(values, None)),
-            Err(error @ Error::Unsupported { .. }) => match self.filling_of(&name, top)? {
-                Filling::Values { keys, values, .. } => (self.entries_at(keys, &name, top)?, self.entries_at(values, &name, top)?),
-                Filling::File { .. } => return Err(error),
-            },
-            Err(error) => return Err(error),
+        let filling = match self.tables[table].entries {
+            Some(_) => None,
+            None => Some(self.filling_of(&name, top)?),
+        };
+        let (keys, values) = match filling {
+            Some(Filling::Values { keys, values, no_keys }) if no_keys.is_empty() => {
+                (self.entries_at(keys, &name, top)?, self.entries_at(values, &name, top)?)
+            }
+            _ => {
+                let (keys, values) = self.table_content(table, top)?;
+                (self.add_const(keys, None), self.add_const(values, None))
+            }
         };
         let handle = self.table_handle(table);
         self.graph

@@ -17,6 +17,10 @@ use super::super::{Bound, Importer};
 
 /// A vocabulary file is not read beyond this many bytes.
 const MAX_VOCABULARY: u64 = 256 << 20;
+/// Keys and values are computed in no more steps than this.
+const MAX_STEPS: usize = 6;
+/// Numbers that are counted are no more than this.
+const MAX_RANGE: usize = 1 << 22;
 /// The folder of a SavedModel with further files.
 const ASSETS: &str = "assets";
 
@@ -65,7 +69,7 @@ impl Importer {
         let name = self.tables[table].name.clone();
         match filling {
             Filling::Values { keys, values, no_keys } => {
-                let mut constant = |place| self.constant_at(place)?.ok_or_else(|| not_constant(&name));
+                let mut constant = |place| self.computed_at(place, MAX_STEPS)?.ok_or_else(|| not_constant(&name));
                 let (keys, values) = (constant(keys)?, constant(values)?);
                 let no_keys = no_keys.into_iter().map(constant).collect::<Result<Vec<_>, _>>()?;
                 filled_places(&keys, &values, &no_keys).ok_or_else(|| Error::graph(&name, "its keys and values do not go together"))
@@ -161,6 +165,39 @@ impl Importer {
             }
             _ => Ok(None),
         }
+    }
+
+    /// The same, where it is computed of constants as lists of keys and positions are.
+    fn computed_at(&mut self, place: Place, steps: usize) -> Result<Option<Tensor>, Error> {
+        let place = self.origin(place)?;
+        if let Some(tensor) = self.constant_at(place)? {
+            return Ok(Some(tensor));
+        }
+        let (Place::Node { frame, node, .. }, Some(left)) = (place, steps.checked_sub(1)) else {
+            return Ok(None);
+        };
+        let body = self.frames[frame].body.clone();
+        let def = &body.nodes[node];
+        if !matches!(def.op.as_str(), "Cast" | "Range" | "Size") {
+            return Ok(None);
+        }
+        let mut inputs = Vec::new();
+        for &input in self.inputs(frame, node)?.iter() {
+            let Some(tensor) = self.computed_at(input, left)? else {
+                return Ok(None);
+            };
+            inputs.push(tensor);
+        }
+        let dtype = |name: &str| match def.attrs.get(name).and_then(|a| a.value.as_ref()) {
+            Some(Attr::Type(code)) => crate::dtype::from_code(*code),
+            _ => None,
+        };
+        Ok(match (def.op.as_str(), &inputs[..]) {
+            ("Cast", [x]) => x.to_ints().and_then(|ints| ints_as(dtype("DstT")?, x.dims(), ints)),
+            ("Size", [x]) => ints_as(dtype("out_type").unwrap_or(DType::I32), &[], vec![x.elements() as i64]),
+            ("Range", [start, limit, step]) => range(start, limit, step).and_then(|ints| ints_as(dtype("Tidx")?, &[ints.len()], ints)),
+            _ => None,
+        })
     }
 
     /// The operation among those that initialize the model that fills the table.
@@ -282,6 +319,28 @@ fn not_constant(table: &str) -> Error {
         format!("the hash table {table}"),
         "entries that are not constant, which cannot be stored; choose a signature that does without it",
     )
+}
+
+/// Integers as this element type.
+fn ints_as(dtype: DType, dims: &[usize], ints: Vec<i64>) -> Option<Tensor> {
+    match dtype {
+        DType::I64 => Some(Tensor::from_vec(dims, ints)),
+        DType::I32 => Some(Tensor::from_vec(
+            dims,
+            ints.into_iter().map(|v| i32::try_from(v).ok()).collect::<Option<Vec<i32>>>()?,
+        )),
+        DType::F32 => Some(Tensor::from_vec(dims, ints.into_iter().map(|v| v as f32).collect())),
+        _ => None,
+    }
+}
+
+/// The integers from the first number up to the second.
+fn range(start: &Tensor, limit: &Tensor, step: &Tensor) -> Option<Vec<i64>> {
+    let only = |t: &Tensor| t.to_ints().filter(|ints| ints.len() == 1).map(|ints| ints[0]);
+    let (start, limit, step) = (only(start)?, only(limit)?, only(step)?);
+    let step = usize::try_from(step).ok().filter(|&step| step > 0)?;
+    let ints: Vec<i64> = (start..limit).step_by(step).take(MAX_RANGE + 1).collect();
+    (ints.len() <= MAX_RANGE).then_some(ints)
 }
 
 /// The entries whose keys are none of those that mark empty places, a row of values for each key.
