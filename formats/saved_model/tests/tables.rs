@@ -229,7 +229,7 @@ fn entries_that_are_counted_are_constant() {
         constant("zero", "DT_INT32", "", "int_val: 0"),
         constant("one", "DT_INT32", "", "int_val: 1"),
         node("size", "Size", &["list"], &[("out_type", "DT_INT32")]),
-        node("range", "Range", &["zero", "size", "one"], &[("Tidx", "DT_INT32")]),
+        node("range", "Range", &["zero", "size", "one"], &[]),
         node("keys", "Cast", &["list"], &[("SrcT", "DT_INT32"), ("DstT", "DT_INT64")]),
         node("values", "Cast", &["range"], &[("SrcT", "DT_INT32"), ("DstT", "DT_FLOAT")]),
         node("table", "HashTableV2", &[], &TYPES),

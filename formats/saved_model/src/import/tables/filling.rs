@@ -195,7 +195,9 @@ impl Importer {
         Ok(match (def.op.as_str(), &inputs[..]) {
             ("Cast", [x]) => x.to_ints().and_then(|ints| ints_as(dtype("DstT")?, x.dims(), ints)),
             ("Size", [x]) => ints_as(dtype("out_type").unwrap_or(DType::I32), &[], vec![x.elements() as i64]),
-            ("Range", [start, limit, step]) => range(start, limit, step).and_then(|ints| ints_as(dtype("Tidx")?, &[ints.len()], ints)),
+            ("Range", [start, limit, step]) => {
+                range(start, limit, step).and_then(|ints| ints_as(dtype("Tidx").unwrap_or(DType::I32), &[ints.len()], ints))
+            }
             _ => None,
         })
     }
