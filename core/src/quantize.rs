@@ -58,22 +58,6 @@ pub enum QuantizeError {
     ZeroPoint(i64, DType),
 }
 
-/// The least and greatest integer of a type that quantization stores.
-pub fn stored_range(dtype: DType) -> Option<(i64, i64)> {
-    Some(match dtype {
-        DType::I2 => (-2, 1),
-        DType::I4 => (-8, 7),
-        DType::U4 => (0, 15),
-        DType::I8 => (-128, 127),
-        DType::U8 => (0, 255),
-        DType::I16 => (-32768, 32767),
-        DType::U16 => (0, 65535),
-        DType::I32 => (i32::MIN.into(), i32::MAX.into()),
-        DType::I64 => (i64::MIN, i64::MAX),
-        _ => return None,
-    })
-}
-
 /// Elements that are gathered together, at least.
 const PART: usize = 1 << 16;
 
@@ -166,7 +150,7 @@ fn quantize_alternating(values: &[f32], quant: &Quant, first: usize, out: &mut [
 
 /// Quantizes one real to any integer type.
 pub fn quantize_one(x: f32, scale: f32, zero_point: i64, dtype: DType) -> i64 {
-    let (least, most) = stored_range(dtype).unwrap_or((0, 0));
+    let (least, most) = dtype.int_range().unwrap_or((0, 0));
     (f64::from(x / scale).round() as i64).saturating_add(zero_point).clamp(least, most)
 }
 
