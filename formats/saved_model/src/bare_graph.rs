@@ -6,6 +6,7 @@ use crate::Error;
 use crate::function::{Body, Library, Source};
 use crate::import::{Root, assigns};
 use crate::proto::{Attr, MetaGraph, NodeDef, SignatureDef, TensorInfo, TensorShape};
+use crate::reader::MAX_LISTED;
 
 /// What a signature is called that the model does not name.
 const NAME: &str = "serving_default";
@@ -21,8 +22,10 @@ pub(crate) fn root(top: &Body, meta: &MetaGraph, library: &Library, outputs: &[S
     for output in outputs {
         let Ok(Source::Node { node, .. }) = top.source(output, library) else {
             return Err(Error::Choice(format!(
-                "the graph has no value called {output}; nothing reads the values {}",
-                ends(top, meta, library)?.join(", ")
+                "the graph has no value called {output}; {}",
+                ends(top, meta, library)?.map_or("all of its values are read".into(), |ends| format!(
+                    "nothing reads the values {ends}"
+                ))
             )));
         };
         todo.push(node);
@@ -65,8 +68,8 @@ fn input(node: &NodeDef, version: &str) -> TensorInfo {
     }
 }
 
-/// The values that nothing reads although they depend on a placeholder.
-pub(crate) fn ends(top: &Body, meta: &MetaGraph, library: &Library) -> Result<Vec<String>, Error> {
+/// The values that nothing reads although they depend on a placeholder, the first ones of them in words.
+pub(crate) fn ends(top: &Body, meta: &MetaGraph, library: &Library) -> Result<Option<String>, Error> {
     // The name of the checkpoint's file is no input.
     let file = meta.saver.as_ref().map_or("", |saver| saver.filename_tensor_name.as_str());
     let file = top.node(file.split(':').next().unwrap_or(file));
@@ -105,7 +108,12 @@ pub(crate) fn ends(top: &Body, meta: &MetaGraph, library: &Library) -> Result<Ve
             name.matches('/').count(),
         )
     });
-    Ok(ends)
+    let shown = ends.len().min(MAX_LISTED);
+    let more = match ends.len() - shown {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    Ok((shown > 0).then(|| ends[..shown].join(", ") + &more))
 }
 
 /// The nodes whose outputs a node reads.

@@ -18,7 +18,7 @@ use crate::open::{self, Opened};
 use crate::variables::Variables;
 
 /// So many functions are listed in a message.
-const MAX_LISTED: usize = 20;
+pub(crate) const MAX_LISTED: usize = 20;
 
 /// Reads a SavedModel with choices.
 ///
@@ -148,7 +148,7 @@ impl Reader {
             let functions = contents::functions(&variables.objects, library)?;
             return match &functions[..] {
                 [] if !self.outputs.is_empty() => Ok(vec![bare_graph::root(top, meta, library, &self.outputs)?]),
-                [] => Err(Error::Choice(explain_no_signature(opened, &bare_graph::ends(top, meta, library)?))),
+                [] => Err(Error::Choice(explain_no_signature(opened, bare_graph::ends(top, meta, library)?))),
                 [only] => Ok(vec![Root::Function(only.path.clone(), only.name.clone())]),
                 several => Err(Error::Choice(format!(
                     "{} has no signature; choose one of its functions as signature: {}",
@@ -183,22 +183,15 @@ impl Reader {
     }
 }
 
-fn explain_no_signature(opened: &Opened, ends: &[String]) -> String {
-    let mut text = format!(
-        "{} has no signature and no function that could stand for one; ",
+fn explain_no_signature(opened: &Opened, ends: Option<String>) -> String {
+    let todo = match ends {
+        None => "save it with signatures".to_owned(),
+        Some(ends) => format!("choose where it ends (--output); nothing reads the values {ends}"),
+    };
+    format!(
+        "{} has no signature and no function that could stand for one; {todo}",
         opened.file.display()
-    );
-    if ends.is_empty() {
-        text.push_str("save it with signatures");
-        return text;
-    }
-    let shown: Vec<&str> = ends.iter().take(MAX_LISTED).map(String::as_str).collect();
-    text.push_str("choose where it ends (--output); nothing reads the values ");
-    text.push_str(&shown.join(", "));
-    if ends.len() > shown.len() {
-        text.push_str(&format!(", and {} more", ends.len() - shown.len()));
-    }
-    text
+    )
 }
 
 /// Functions with their inputs, for choosing.
