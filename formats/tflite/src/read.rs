@@ -16,6 +16,7 @@ use crate::schema;
 use crate::write::plan::MIN_RUNTIME;
 use crate::write::{ASSOCIATED_FILES, zip_start};
 
+mod align;
 mod effects;
 mod subgraph;
 
@@ -57,7 +58,8 @@ fn map(file: &File) -> io::Result<memmap2::Mmap> {
 /// # Errors
 /// Where the bytes are no TFLite file, or a damaged one.
 pub fn read(bytes: impl Into<Bytes>) -> Result<Model, Error> {
-    let bytes = bytes.into();
+    let whole = bytes.into();
+    let bytes = align::aligned(whole.clone());
     let file = verified(bytes.as_slice())?;
     if file.version() != 3 {
         return Err(Error::NotTflite("its schema version is not 3"));
@@ -145,8 +147,8 @@ pub fn read(bytes: impl Into<Bytes>) -> Result<Model, Error> {
     if !declares_runtime {
         model.metadata.insert(MIN_RUNTIME.into(), Vec::new());
     }
-    if let Some(archive) = zip_start(bytes.as_slice()) {
-        model.metadata.insert(ASSOCIATED_FILES.into(), bytes.as_slice()[archive..].to_vec());
+    if let Some(archive) = zip_start(whole.as_slice()) {
+        model.metadata.insert(ASSOCIATED_FILES.into(), whole.as_slice()[archive..].to_vec());
     }
     model.description = file.description().unwrap_or_default().to_owned();
     effects::order(&mut model);
