@@ -315,10 +315,19 @@ fn rows_are_dealt_out_and_gathered() {
 fn integers_that_no_kernel_divides() {
     let graph = constant("mask", &Tensor::scalar(7i64))
         + &node("rest", "TruncateMod", &["x", "y"], &[])
-        + &node("low", "BitwiseAnd", &["x", "mask"], &[]);
-    let x = longs(&[3], &[7_000_000_000_000, -7_000_000_000_001, 5]);
-    let y = longs(&[3], &[1_000_000_007, 1_000_000_007, -3]);
-    let found = computed(&graph, &[("x", x), ("y", y)], &["rest", "low"]);
+        + &node("low", "BitwiseAnd", &["x", "mask"], &[])
+        + &node("cut", "TruncateDiv", &["x", "y"], &[])
+        + &node("floor", "FloorDiv", &["x", "y"], &[]);
+    let (x_values, y_values) = ([7_000_000_000_000, -7_000_000_000_001, 5], [1_000_000_007, 1_000_000_007, -3]);
+    let (x, y) = (longs(&[3], &x_values), longs(&[3], &y_values));
+    let found = computed(&graph, &[("x", x), ("y", y)], &["rest", "low", "cut", "floor"]);
+    assert_ints(&found[2], &[3], &[6999, -6999, -1]);
+    assert_ints(&found[3], &[3], &[6999, -7000, -2]);
+    let (x_values, y_values) = ([i64::MAX, i64::MAX - 5, -1_234_567_890_123_456_789, 8], [3, 1, 7, 2]);
+    let graph = node("cut", "TruncateDiv", &["x", "y"], &[]);
+    let large = computed(&graph, &[("x", longs(&[4], &x_values)), ("y", longs(&[4], &y_values))], &["cut"]);
+    let wanted: Vec<i64> = x_values.iter().zip(y_values).map(|(x, y)| x / y).collect();
+    assert_ints(&large[0], &[4], &wanted);
     assert_ints(
         &found[0],
         &[3],

@@ -17,6 +17,7 @@ mod constant;
 mod convolution;
 mod crop;
 mod diagonal;
+mod division;
 mod effects;
 mod examples;
 mod foreign_types;

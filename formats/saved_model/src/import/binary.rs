@@ -3,14 +3,14 @@
 use planish_core::attr::Activation;
 use planish_core::graph::Value;
 use planish_core::op::{
-    Abs, Add, AddN, Atan2, BroadcastArgs, BroadcastTo, Div, Equal, FloorDiv, FloorMod, Less, Log, LogicalAnd, LogicalOr, Maximum, Minimum,
-    Mul, NotEqual, Op, Pow, SelectV2, Shape, SquaredDifference, Sub,
+    Abs, Add, AddN, Atan2, BroadcastArgs, BroadcastTo, Div, Equal, FloorMod, Less, Log, LogicalAnd, LogicalOr, Maximum, Minimum, Mul, Op,
+    Pow, SelectV2, Shape, SquaredDifference, Sub,
 };
 use planish_core::types::DType;
 
 use super::node::{Node, one};
 use super::unary::plus;
-use super::{Imported, Stop, complex};
+use super::{Imported, Stop, complex, division};
 
 pub(super) fn add(node: &mut Node<'_>, x: Value, y: Value) -> Result<Value, Stop> {
     node.add(
@@ -85,38 +85,15 @@ pub(super) fn divide(node: &mut Node<'_>) -> Imported {
     if complex::computes(node) {
         return complex::quotient(node);
     }
-    pair(node, |node, x, y| narrowed(node, x, y, div))
+    pair(node, division::cut)
 }
 
 pub(super) fn floor_div(node: &mut Node<'_>) -> Imported {
-    pair(node, |node, x, y| narrowed(node, x, y, |node, x, y| node.add(FloorDiv {}, &[x, y])))
-}
-
-/// No kernel divides i64; what is divided in graphs are sizes and positions, which i32 holds.
-fn narrowed(node: &mut Node<'_>, x: Value, y: Value, build: Pair) -> Result<Value, Stop> {
-    if node.dtype(x) != DType::I64 {
-        return build(node, x, y);
-    }
-    let (x, y) = (node.as_i32(x)?, node.as_i32(y)?);
-    let quotient = build(node, x, y)?;
-    node.cast(quotient, DType::I64)
+    pair(node, division::floored)
 }
 
 pub(super) fn floor_mod(node: &mut Node<'_>) -> Imported {
     node.binary(FloorMod {})
-}
-
-/// No kernel divides i64, but one tells the rest of the quotient that is rounded down: it has the sign of `y`, and is wanted with that
-/// of `x`.
-fn rest_of_cut_quotient(node: &mut Node<'_>, x: Value, y: Value) -> Result<Value, Stop> {
-    let rest = node.add(FloorMod {}, &[x, y])?;
-    let zero = node.number(0.0, x)?;
-    let (below_x, below_y) = (node.add(Less {}, &[x, zero])?, node.add(Less {}, &[y, zero])?);
-    let apart = node.add(NotEqual {}, &[below_x, below_y])?;
-    let some = node.add(NotEqual {}, &[rest, zero])?;
-    let wrong = node.add(LogicalAnd {}, &[apart, some])?;
-    let moved = sub(node, rest, y)?;
-    node.add(SelectV2 {}, &[wrong, moved, rest])
 }
 
 /// `x - y × trunc(x / y)`, with the integer division that cuts towards zero.
@@ -126,7 +103,7 @@ pub(super) fn truncate_mod(node: &mut Node<'_>) -> Imported {
         return Err(Stop::Foreign);
     }
     if node.dtype(x) == DType::I64 {
-        return one(rest_of_cut_quotient(node, x, y)?);
+        return one(division::rest_of_cut(node, x, y)?);
     }
     let quotient = div(node, x, y)?;
     let product = mul(node, quotient, y)?;
