@@ -1,8 +1,7 @@
 //! Colors: hue, saturation and value, and contrast.
 
-use planish_core::attr::Activation;
 use planish_core::graph::Value;
-use planish_core::op::{Abs, Concatenation, Equal, Floor, Greater, Less, Maximum, Mean, Minimum, SelectV2, Split};
+use planish_core::op::{Abs, Equal, Floor, Greater, Less, Maximum, Mean, Minimum, SelectV2, Split};
 
 use super::binary::{add, div, mul, sub};
 use super::node::{Node, one};
@@ -16,18 +15,10 @@ fn channels(node: &mut Node<'_>, x: Value) -> Result<[Value; 3], Stop> {
     parts.try_into().map_err(|_| Stop::Foreign)
 }
 
-fn joined(node: &mut Node<'_>, parts: [Value; 3]) -> Result<Value, Stop> {
-    let op = Concatenation {
-        axis: -1,
-        activation: Activation::None,
-    };
-    node.add(op, &parts)
-}
-
 pub(super) fn rgb_to_hsv(node: &mut Node<'_>) -> Imported {
     let x = node.value(0)?;
     let hsv = hsv_of(node, x)?;
-    one(joined(node, hsv)?)
+    one(node.concatenated(&hsv, -1)?)
 }
 
 pub(super) fn hsv_to_rgb(node: &mut Node<'_>) -> Imported {
@@ -113,7 +104,7 @@ fn rgb_of(node: &mut Node<'_>, [hue, saturation, value]: [Value; 3]) -> Result<V
         mul(node, sum, value)
     };
     let rgb = [channel(3.0, 1.0, -1.0)?, channel(2.0, -1.0, 2.0)?, channel(4.0, -1.0, 2.0)?];
-    joined(node, rgb)
+    node.concatenated(&rgb, -1)
 }
 
 fn cut(node: &mut Node<'_>, x: Value) -> Result<Value, Stop> {

@@ -6,7 +6,6 @@ use planish_core::tensor::Tensor;
 use planish_core::types::DType;
 
 use super::binary::{add, div, mul, sub};
-use super::diagonal::extent;
 use super::node::{Node, one};
 use super::unary::{plus, times};
 use super::{Imported, Stop};
@@ -42,7 +41,7 @@ pub(super) fn crop_and_resize(node: &mut Node<'_>) -> Imported {
         .and_then(|n| i32::try_from(n).ok())
         .ok_or(Stop::Foreign)?;
     let image = node.cast(image, DType::F32)?;
-    let (height, width) = (extent(node, image, 1)?, extent(node, image, 2)?);
+    let (height, width) = (node.extent(image, 1)?, node.extent(image, 2)?);
     let ys = samples(node, boxes, 0, height, rows, nearest)?;
     let xs = samples(node, boxes, 1, width, columns, nearest)?;
     let flat = node.add_ints(&[-1, channels]);

@@ -1,10 +1,7 @@
 //! Diagonals of matrices, and what lies beside them.
 
 use planish_core::graph::Value;
-use planish_core::op::{
-    Equal, ExpandDims, Gather, GreaterEqual, LessEqual, LogicalAnd, MatrixDiag, MatrixSetDiag, Range, SelectV2, Shape, Sum,
-};
-use planish_core::types::DType;
+use planish_core::op::{Equal, ExpandDims, GreaterEqual, LessEqual, LogicalAnd, MatrixDiag, MatrixSetDiag, Range, SelectV2, Sum};
 
 use super::binary::sub;
 use super::movement::part;
@@ -56,7 +53,7 @@ pub(super) fn matrix_band_part(node: &mut Node<'_>) -> Imported {
 /// `0, 1, …` along one axis of a value.
 fn positions(node: &mut Node<'_>, x: Value, axis: usize) -> Result<Value, Stop> {
     let (start, step) = (node.add_int(0), node.add_int(1));
-    let limit = extent(node, x, axis)?;
+    let limit = node.extent(x, axis)?;
     node.add(Range {}, &[start, limit, step])
 }
 
@@ -71,16 +68,6 @@ fn below_diagonal(node: &mut Node<'_>, x: Value) -> Result<Value, Stop> {
     let rows = node.add(ExpandDims {}, &[rows, axis])?;
     let columns = positions(node, x, rank - 1)?;
     sub(node, rows, columns)
-}
-
-/// The extent of one axis, an i32 scalar.
-pub(super) fn extent(node: &mut Node<'_>, x: Value, axis: usize) -> Result<Value, Stop> {
-    if let Some(extent) = node.shape(x).dim(axis).known().and_then(|n| i32::try_from(n).ok()) {
-        return Ok(node.add_int(extent));
-    }
-    let shape = node.add(Shape { dtype: DType::I32 }, &[x])?;
-    let axis = node.add_int(axis as i32);
-    node.add(Gather { axis: 0, batch_dims: 0 }, &[shape, axis])
 }
 
 /// One diagonal, as the sum of each row in which all else is zero; the rows that it does not reach are cut off.

@@ -6,11 +6,8 @@
 
 use std::f64::consts::TAU;
 
-use planish_core::attr::Activation;
 use planish_core::graph::Value;
-use planish_core::op::{
-    BatchMatmul, Concatenation, ExpandDims, Imag, Neg, Real, Reshape, ReverseV2, Rfft2d, Shape, Slice, Squeeze, Transpose,
-};
+use planish_core::op::{BatchMatmul, ExpandDims, Imag, Neg, Real, Reshape, ReverseV2, Rfft2d, Shape, Slice, Squeeze, Transpose};
 use planish_core::tensor::Tensor;
 use planish_core::types::{DType, Dim, Shape as Extents};
 
@@ -121,9 +118,9 @@ fn transform_of_reals(node: &mut Node<'_>, x: Value) -> Result<(Value, Value), S
     let (re, im) = real_spectrum(node, x, length)?;
     let mirrored = reversed_part(node, im, length / 2)?;
     let mirrored = node.add(Neg {}, &[mirrored])?;
-    let im = joined(node, &[im, mirrored])?;
+    let im = node.concatenated(&[im, mirrored], -1)?;
     let mirrored = reversed_part(node, re, length / 2)?;
-    Ok((joined(node, &[re, mirrored])?, im))
+    Ok((node.concatenated(&[re, mirrored], -1)?, im))
 }
 
 /// As the discrete Hartley transform of `re + im`, with the other half of the spectrum, which is
@@ -134,16 +131,16 @@ fn hartley(node: &mut Node<'_>, x: Parts, length: usize) -> Imported {
     let (plus, minus) = (add(node, re, im)?, sub(node, re, im)?);
     // The first and the middle term are real.
     let pieces = [
-        some(node, re, 0, 1)?,
-        some(node, plus, 1, half - 1)?,
-        some(node, re, half, 1)?,
+        elements(node, re, 0, 1)?,
+        elements(node, plus, 1, half - 1)?,
+        elements(node, re, half, 1)?,
         reversed_part(node, minus, half)?,
     ];
-    let whole = joined(node, &pieces)?;
+    let whole = node.concatenated(&pieces, -1)?;
     let (re, im) = real_spectrum(node, whole, length)?;
     let (plus, minus) = (add(node, re, im)?, sub(node, re, im)?);
     let behind = reversed_part(node, minus, half)?;
-    let result = joined(node, &[plus, behind])?;
+    let result = node.concatenated(&[plus, behind], -1)?;
     one(times(node, result, 1.0 / length as f64)?)
 }
 
@@ -167,7 +164,7 @@ fn cut(node: &mut Node<'_>, x: Value, most: usize) -> Result<Value, Stop> {
     if last_extent(node, x)? <= most {
         Ok(x)
     } else {
-        some(node, x, 0, most)
+        elements(node, x, 0, most)
     }
 }
 
@@ -205,11 +202,7 @@ fn product(node: &mut Node<'_>, x: Value, rows: usize, element: &dyn Fn(usize, u
             let (begin, size) = (node.add_ints(&[0]), node.add_ints(&[rank as i32 - 1]));
             let leading = node.add(Slice {}, &[shape, begin, size])?;
             let rows = node.add_ints(&[rows as i32]);
-            let op = Concatenation {
-                axis: 0,
-                activation: Activation::None,
-            };
-            node.add(op, &[leading, rows])?
+            node.concatenated(&[leading, rows], 0)?
         }
     };
     let shape = node.shape(x).dims().map(|dims| dims[..rank - 1].to_vec());
@@ -243,7 +236,7 @@ fn real_spectrum(node: &mut Node<'_>, x: Value, length: usize) -> Result<(Value,
 }
 
 /// So many elements of the last axis.
-fn some(node: &mut Node<'_>, x: Value, start: usize, count: usize) -> Result<Value, Stop> {
+fn elements(node: &mut Node<'_>, x: Value, start: usize, count: usize) -> Result<Value, Stop> {
     let rank = node.known_rank(x)?;
     let (mut begin, mut size) = (vec![0; rank], vec![-1; rank]);
     if let (Some(begin), Some(size)) = (begin.last_mut(), size.last_mut()) {
@@ -255,16 +248,8 @@ fn some(node: &mut Node<'_>, x: Value, start: usize, count: usize) -> Result<Val
 
 /// What lies between the first element and the one at `half`, the other way round.
 fn reversed_part(node: &mut Node<'_>, x: Value, half: usize) -> Result<Value, Stop> {
-    let inner = some(node, x, 1, half - 1)?;
+    let inner = elements(node, x, 1, half - 1)?;
     let last = node.known_rank(x)? as i32 - 1;
     let axis = node.add_ints(&[last]);
     node.add(ReverseV2 {}, &[inner, axis])
-}
-
-fn joined(node: &mut Node<'_>, pieces: &[Value]) -> Result<Value, Stop> {
-    let op = Concatenation {
-        axis: -1,
-        activation: Activation::None,
-    };
-    node.add(op, pieces)
 }

@@ -3,10 +3,11 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use planish_core::attr::Activation;
 use planish_core::graph::{OpId, Value, ValueInfo};
 use planish_core::infer::InferError;
 use planish_core::known::known_ints;
-use planish_core::op::{Cast, Op, OpKind, Reshape, Transpose};
+use planish_core::op::{Cast, Concatenation, Gather, Op, OpKind, Reshape, Shape as ShapeOf, Transpose};
 use planish_core::tensor::Tensor;
 use planish_core::types::{DType, Shape, Type};
 
@@ -326,6 +327,25 @@ impl<'i> Node<'i> {
         let permutation: Vec<i32> = permutation.iter().map(|&p| p as i32).collect();
         let permutation = self.add_ints(&permutation);
         self.add(Transpose {}, &[value, permutation])
+    }
+
+    /// One behind the other along an axis, which counts from the back where it is negative.
+    pub(super) fn concatenated(&mut self, parts: &[Value], axis: i32) -> Result<Value, Stop> {
+        let op = Concatenation {
+            axis,
+            activation: Activation::None,
+        };
+        self.add(op, parts)
+    }
+
+    /// The extent of one axis, an i32 scalar.
+    pub(super) fn extent(&mut self, x: Value, axis: usize) -> Result<Value, Stop> {
+        if let Some(extent) = self.shape(x).dim(axis).known().and_then(|n| i32::try_from(n).ok()) {
+            return Ok(self.add_int(extent));
+        }
+        let shape = self.add(ShapeOf { dtype: DType::I32 }, &[x])?;
+        let axis = self.add_int(axis as i32);
+        self.add(Gather { axis: 0, batch_dims: 0 }, &[shape, axis])
     }
 
     /// Reshaped, where the extents are known.

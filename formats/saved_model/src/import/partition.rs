@@ -1,8 +1,7 @@
 //! Rows sorted into several values, and put together again.
 
-use planish_core::attr::Activation;
 use planish_core::graph::Value;
-use planish_core::op::{Concatenation, Equal, Gather, GatherNd, Maximum, Range, ReduceMax, Reshape, Shape, UnsortedSegmentMax, Where};
+use planish_core::op::{Equal, Gather, GatherNd, Maximum, Range, ReduceMax, Reshape, Shape, UnsortedSegmentMax, Where};
 use planish_core::types::DType;
 
 use super::binary::add;
@@ -47,27 +46,15 @@ pub(super) fn dynamic_stitch(node: &mut Node<'_>) -> Imported {
         places.push(by_rows(node, indices, rank)?);
         data.push(by_rows(node, rows, rank)?);
     }
-    let all = joined(node, &data)?;
+    let all = node.concatenated(&data, 0)?;
     let sources = match known {
         Some(known) => last_known(node, &known)?,
         None => {
-            let places = joined(node, &places)?;
+            let places = node.concatenated(&places, 0)?;
             last(node, places)?
         }
     };
     one(node.add(Gather { axis: 0, batch_dims: 0 }, &[all, sources])?)
-}
-
-fn joined(node: &mut Node<'_>, parts: &[Value]) -> Result<Value, Stop> {
-    let op = Concatenation {
-        axis: 0,
-        activation: Activation::None,
-    };
-    match parts[..] {
-        [] => Err(node.error("it has no inputs")),
-        [only] => Ok(only),
-        _ => node.add(op, parts),
-    }
 }
 
 /// Which row is the last for each place.

@@ -1,10 +1,9 @@
 //! Sparse tensors, as indices, values and a shape: what has a dense form or can be computed of the three.
 
-use planish_core::attr::Activation;
 use planish_core::graph::Value;
 use planish_core::op::{
-    Abs, Concatenation, Equal, ExpandDims, Fill, FloorDiv, FloorMod, Gather, Maximum, Neg, Pack, Pad, Range, ReduceProd, ScatterNd,
-    SelectV2, Shape, Slice, Sqrt, Squeeze, TopkV2, Transpose, Unpack, UnsortedSegmentSum, Where,
+    Abs, Equal, ExpandDims, Fill, FloorDiv, FloorMod, Gather, Maximum, Neg, Pack, Pad, Range, ReduceProd, ScatterNd, SelectV2, Shape,
+    Slice, Sqrt, Squeeze, TopkV2, Transpose, Unpack, UnsortedSegmentSum, Where,
 };
 use planish_core::tensor::Tensor;
 use planish_core::types::DType;
@@ -85,25 +84,10 @@ fn coordinate(node: &mut Node<'_>, indices: Value, axis: i32) -> Result<Value, S
     node.add(Gather { axis: 1, batch_dims: 0 }, &[indices, axis])
 }
 
-fn joined(node: &mut Node<'_>, first: Value, second: Value) -> Result<Value, Stop> {
-    let op = Concatenation {
-        axis: 0,
-        activation: Activation::None,
-    };
-    node.add(op, &[first, second])
-}
-
 /// The numbers below `count`.
 fn numbered(node: &mut Node<'_>, count: Value) -> Result<Value, Stop> {
     let (zero, unit) = (node.add_int(0), node.add_int(1));
     node.add(Range {}, &[zero, count, unit])
-}
-
-/// How many rows a tensor has.
-fn row_count(node: &mut Node<'_>, x: Value) -> Result<Value, Stop> {
-    let shape = node.add(Shape { dtype: DType::I32 }, &[x])?;
-    let first = node.add_int(0);
-    node.add(Gather { axis: 0, batch_dims: 0 }, &[shape, first])
 }
 
 /// Rows without entries get the default as one: all entries are brought in the order of their rows, those of a row in the order that
@@ -120,7 +104,7 @@ pub(super) fn fill_empty_rows(node: &mut Node<'_>) -> Imported {
     let rows = node.add(Gather { axis: 0, batch_dims: 0 }, &[shape, first])?;
     let row_of = coordinate(node, indices, 0)?;
     let row_of = node.as_i32(row_of)?;
-    let count = row_count(node, values)?;
+    let count = node.extent(values, 0)?;
     let ones = ones_like(node, row_of, DType::I32)?;
     let sizes = node.add(UnsortedSegmentSum {}, &[ones, row_of, rows])?;
     let zero = node.add_int(0);
@@ -134,16 +118,16 @@ pub(super) fn fill_empty_rows(node: &mut Node<'_>) -> Imported {
     let new_rows = node.as_i32(empty_rows)?;
     let new_rows = node.add(Squeeze { axes: vec![1] }, &[new_rows])?;
     let new_key = mul(node, new_rows, stride)?;
-    let keys = joined(node, key, new_key)?;
+    let keys = node.concatenated(&[key, new_key], 0)?;
     let descending = node.add(Neg {}, &[keys])?;
-    let total = row_count(node, keys)?;
+    let total = node.extent(keys, 0)?;
     let order = node.add_many(TopkV2 {}, &[descending, total])?[1];
     let padding = node.add_const(Tensor::from_vec(&[2, 2], vec![0, 0, 0, width - 1]));
     let new_indices = node.add(Pad {}, &[empty_rows, padding])?;
     let new_count = node.add(Shape { dtype: DType::I32 }, &[new_rows])?;
     let new_values = node.add(Fill {}, &[new_count, default])?;
-    let all_indices = joined(node, indices, new_indices)?;
-    let all_values = joined(node, values, new_values)?;
+    let all_indices = node.concatenated(&[indices, new_indices], 0)?;
+    let all_values = node.concatenated(&[values, new_values], 0)?;
     let pick = Gather { axis: 0, batch_dims: 0 };
     let all_indices = node.add(pick.clone(), &[all_indices, order])?;
     let all_values = node.add(pick, &[all_values, order])?;
