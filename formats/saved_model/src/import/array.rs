@@ -3,8 +3,8 @@
 
 use planish_core::graph::Value;
 use planish_core::op::{
-    Concatenation, Op, Reshape, ScatterNd, Shape as ShapeOp, Slice, TensorListConcat, TensorListFromTensor, TensorListGather,
-    TensorListGetItem, TensorListLength, TensorListReserve, TensorListSetItem, TensorListStack,
+    Op, Reshape, ScatterNd, Shape as ShapeOp, Slice, TensorListConcat, TensorListFromTensor, TensorListGather, TensorListGetItem,
+    TensorListLength, TensorListReserve, TensorListSetItem, TensorListStack,
 };
 use planish_core::tensor::Tensor;
 use planish_core::types::{DType, Shape};
@@ -171,11 +171,7 @@ pub(super) fn scatter(node: &mut Node<'_>) -> Imported {
         let shape = node.add(ShapeOp { dtype: DType::I32 }, &[rows])?;
         let rest = node.add_ints(&[-1]);
         let row = node.add(Slice {}, &[shape, one, rest])?;
-        let joined = Concatenation {
-            axis: 0,
-            activation: planish_core::attr::Activation::None,
-        };
-        let shape = node.add(joined, &[size, row])?;
+        let shape = node.concatenated(&[size, row], 0)?;
         rows = node.add(ScatterNd {}, &[places, rows, shape])?;
     }
     let shape = elements(node, "element_shape")?;

@@ -1,11 +1,11 @@
 //! Operations that give the same elements another shape or order.
 
-use planish_core::attr::{Activation, MirrorMode};
+use planish_core::attr::MirrorMode;
 use planish_core::graph::Value;
 use planish_core::op::{
-    BatchToSpaceNd, BroadcastArgs, BroadcastTo, Concatenation, DepthToSpace, ExpandDims, Fill, MirrorPad, Pack, Pad, PadV2, Range, Rank,
-    ReduceProd, Reshape, ReverseSequence, ReverseV2, Shape, SpaceToBatchNd, SpaceToDepth, Split, SplitV, Squeeze, StridedSlice, Tile,
-    Transpose, Unpack,
+    BatchToSpaceNd, BroadcastArgs, BroadcastTo, DepthToSpace, ExpandDims, Fill, MirrorPad, Pack, Pad, PadV2, Range, Rank, ReduceProd,
+    Reshape, ReverseSequence, ReverseV2, Shape, SpaceToBatchNd, SpaceToDepth, Split, SplitV, Squeeze, StridedSlice, Tile, Transpose,
+    Unpack,
 };
 use planish_core::tensor::Tensor;
 use planish_core::types::DType;
@@ -136,13 +136,7 @@ fn concat(node: &mut Node<'_>, inputs: std::ops::Range<usize>, axis: usize) -> I
     match inputs[..] {
         [] => Err(node.error("it has no inputs")),
         [only] => one(only),
-        _ => one(node.add(
-            Concatenation {
-                axis,
-                activation: Activation::None,
-            },
-            &inputs,
-        )?),
+        _ => one(node.concatenated(&inputs, axis)?),
     }
 }
 
@@ -292,13 +286,7 @@ pub(super) fn roll(node: &mut Node<'_>) -> Imported {
         let cut = i32::try_from(-shift).map_err(|_| node.error("its shift is too large"))?;
         let end = part(node, x, axis, rank, Some(cut), None)?;
         let start = part(node, x, axis, rank, None, Some(cut))?;
-        x = node.add(
-            Concatenation {
-                axis: axis as i32,
-                activation: Activation::None,
-            },
-            &[end, start],
-        )?;
+        x = node.concatenated(&[end, start], axis as i32)?;
     }
     one(x)
 }

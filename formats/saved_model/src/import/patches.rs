@@ -1,8 +1,7 @@
 //! Patches of images.
 
-use planish_core::attr::Activation;
 use planish_core::graph::Value;
-use planish_core::op::{Concatenation, Pad, Slice, SpaceToDepth, StridedSlice};
+use planish_core::op::{Pad, Slice, SpaceToDepth, StridedSlice};
 use planish_core::tensor::Tensor;
 
 use super::convolution::Layout;
@@ -85,11 +84,7 @@ pub(super) fn extract(node: &mut Node<'_>) -> Imported {
     if let [only] = pixels[..] {
         return one(only);
     }
-    let op = Concatenation {
-        axis: 3,
-        activation: Activation::None,
-    };
-    one(node.add(op, &pixels)?)
+    one(node.concatenated(&pixels, 3)?)
 }
 
 /// Patches that lie side by side.

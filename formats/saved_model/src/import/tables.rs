@@ -4,7 +4,7 @@ mod filling;
 
 use planish_core::graph::{Graph, Value, ValueInfo};
 use planish_core::op::{
-    ArgMax, Concatenation, Equal, ExpandDims, Fill, Gather, Hashtable, HashtableFind, HashtableImport, HashtableSize, ReduceAny, SelectV2,
+    ArgMax, Equal, ExpandDims, Fill, Gather, Hashtable, HashtableFind, HashtableImport, HashtableSize, ReduceAny, SelectV2,
 };
 use planish_core::tensor::Tensor;
 use planish_core::types::{DType, Shape, Type};
@@ -286,11 +286,5 @@ fn with_default(node: &mut Node<'_>, values: Tensor, row: &[usize], default: Val
     let mut dims = vec![1];
     dims.extend_from_slice(row);
     let default = node.reshaped(default, &dims)?;
-    node.add(
-        Concatenation {
-            axis: 0,
-            activation: planish_core::attr::Activation::None,
-        },
-        &[values, default],
-    )
+    node.concatenated(&[values, default], 0)
 }
