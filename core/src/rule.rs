@@ -2,15 +2,17 @@
 //!
 //! `find` cannot change the graph and says why it leaves a place alone; `rewrite` cannot fail and only adds. Everything
 //! else is the driver's: it replaces results, refuses a change of type, hands names and the place in the order of effects
-//! on, counts, and goes on until nothing is found any more. No rule is asked about what it could not replace: an operation
+//! on, counts, and goes on until nothing is found any more. A replacement that shows readers something which they cannot
+//! take, since the model contradicts itself, is taken back. No rule is asked about what it could not replace: an operation
 //! that is there for its effect, and state that another one writes in place, for which an equal value is not the same.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use crate::graph::{Graph, OpId, OpRef, Use, Value};
-use crate::model::Model;
+use crate::graph::{Graph, OpId, OpRef, Use, Value, ValueInfo};
+use crate::model::{GraphId, Model};
 use crate::pass::{Changed, Context, Error, Meaning, NoOptions, Pass};
+use crate::verify;
 
 /// Why a rule leaves an operation alone.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -57,8 +59,8 @@ impl<R: Rule> Pass for R {
 
     fn run(&self, model: &mut Model, _: &NoOptions, cx: &mut Context<'_>) -> Result<Changed, Error> {
         let mut changed = 0;
-        for (_, graph) in model.graphs_mut() {
-            changed += apply(self, graph, cx)?;
+        for id in model.graph_ids() {
+            changed += apply(self, model, id, cx)?;
         }
         Ok(Changed(changed))
     }
@@ -67,7 +69,8 @@ impl<R: Rule> Pass for R {
 /// Rewrites for each operation that a graph had may at most be this many: a rule that never rests is an error, not a hang.
 const MOST_REWRITES_PER_OP: usize = 16;
 
-fn apply<R: Rule>(rule: &R, graph: &mut Graph, cx: &mut Context<'_>) -> Result<usize, Error> {
+fn apply<R: Rule>(rule: &R, model: &mut Model, graph_id: GraphId, cx: &mut Context<'_>) -> Result<usize, Error> {
+    let mut graph = model.graph_mut(graph_id);
     let mut queue: BTreeSet<(usize, OpId)> = BTreeSet::new();
     for (place, id) in graph.order().into_iter().enumerate() {
         queue.insert((place, id));
@@ -103,12 +106,12 @@ fn apply<R: Rule>(rule: &R, graph: &mut Graph, cx: &mut Context<'_>) -> Result<u
             });
         }
         let first_new = graph.ids().last().map_or(0, |id| id.index() + 1);
-        let results = graph.results_of(id);
-        let uses: Vec<Vec<Use>> = results.iter().map(|&v| graph.uses(v)).collect();
+        let results: Vec<(Value, Vec<Use>)> = graph.results_of(id).into_iter().map(|v| (v, graph.uses(v))).collect();
         let label = graph.label(id);
         let stand_ins = rule.rewrite(found, graph);
         assert_eq!(stand_ins.len(), results.len(), "{} gives a stand-in for each result", R::NAME);
-        for ((&old, uses), &new) in results.iter().zip(&uses).zip(&stand_ins) {
+        let mut replacements = Vec::with_capacity(results.len());
+        for ((old, uses), new) in results.into_iter().zip(stand_ins) {
             let (before, after) = (graph.ty(old), graph.ty(new));
             if !before.compatible(after) {
                 return Err(Error::TypeChanged {
@@ -118,15 +121,27 @@ fn apply<R: Rule>(rule: &R, graph: &mut Graph, cx: &mut Context<'_>) -> Result<u
                     after: after.to_string(),
                 });
             }
-            inherit(graph, old, new);
-            graph.replace_uses(uses, new);
-            queue.extend(uses.iter().map(|u| {
-                next_place += 1;
-                (next_place, u.op)
-            }));
+            replacements.push(Replacement::make(graph, old, uses, new));
         }
-        match stand_ins.iter().find(|new| new.op.index() >= first_new) {
-            Some(new) => graph.move_after(id, new.op),
+        let fits = still_fits(model, graph_id, &replacements);
+        graph = model.graph_mut(graph_id);
+        if let Err(problem) = fits {
+            for replacement in replacements.into_iter().rev() {
+                let new = replacement.new;
+                replacement.take_back(graph);
+                if new.op.index() >= first_new {
+                    replaced.extend(graph.retire(new.op));
+                }
+            }
+            skipped.insert(id, format!("the model contradicts itself here: {problem}").into());
+            continue;
+        }
+        queue.extend(replacements.iter().flat_map(|r| &r.uses).map(|u| {
+            next_place += 1;
+            (next_place, u.op)
+        }));
+        match replacements.iter().find(|r| r.new.op.index() >= first_new) {
+            Some(r) => graph.move_after(id, r.new.op),
             None => graph.leave_after(id),
         }
         for new in graph.ids().into_iter().filter(|n| n.index() >= first_new) {
@@ -144,6 +159,57 @@ fn apply<R: Rule>(rule: &R, graph: &mut Graph, cx: &mut Context<'_>) -> Result<u
         }
     }
     Ok(count)
+}
+
+/// A value that stands in for another one.
+struct Replacement {
+    old: Value,
+    new: Value,
+    /// What read the old value, and reads the new one now.
+    uses: Vec<Use>,
+    /// What was known of the new value.
+    known: ValueInfo,
+}
+
+impl Replacement {
+    fn make(graph: &mut Graph, old: Value, uses: Vec<Use>, new: Value) -> Replacement {
+        let replacement = Replacement {
+            old,
+            new,
+            uses,
+            known: graph.info(new).clone(),
+        };
+        inherit(graph, old, new);
+        graph.replace_uses(&replacement.uses, new);
+        replacement
+    }
+
+    fn take_back(self, graph: &mut Graph) {
+        graph.replace_uses(&self.uses, self.old);
+        *graph.info_mut(self.new) = self.known;
+    }
+}
+
+/// Checks what reads other values now, or values of which more is known.
+fn still_fits(model: &Model, graph_id: GraphId, replacements: &[Replacement]) -> Result<(), String> {
+    let graph = model.graph(graph_id);
+    let mut around = BTreeSet::new();
+    let mut retyped = false;
+    for replacement in replacements {
+        around.extend(replacement.uses.iter().map(|u| u.op));
+        let ty = graph.ty(replacement.new);
+        if *ty != replacement.known.ty {
+            around.insert(replacement.new.op);
+            around.extend(graph.uses(replacement.new).into_iter().map(|u| u.op));
+        }
+        retyped |= *ty != replacement.known.ty || ty != graph.ty(replacement.old);
+    }
+    verify::operations(graph, &around)?;
+    let leaves = |&id: &OpId| id == graph.parameters_op() || id == graph.return_op() || !graph.op(id).graphs().is_empty();
+    if retyped && around.iter().any(leaves) {
+        verify::calls_around(model, graph_id)?;
+    }
+    Ok(())
 }
 
 /// Hands on what is known of a value to the one that stands in for it.

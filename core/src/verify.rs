@@ -42,7 +42,7 @@ use thiserror::Error;
 
 use crate::graph::{Graph, OpId, Value};
 pub use crate::infer::MOST_DIMS;
-use crate::model::{Model, Signature};
+use crate::model::{GraphId, Model, Signature};
 use crate::op::OpKind;
 
 mod calls;
@@ -81,6 +81,33 @@ pub fn verify(model: &Model) -> Result<(), VerifyError> {
     calls::nesting(model)?;
     for (_, graph) in model.graphs() {
         check_graph(model, graph)?;
+    }
+    Ok(())
+}
+
+/// Checks these operations of a graph by themselves.
+///
+/// # Errors
+/// Which one does not fit its operands, and why.
+pub(crate) fn operations(graph: &Graph, ids: &BTreeSet<OpId>) -> Result<(), String> {
+    ids.iter()
+        .try_for_each(|&id| operation::check(graph, id, &graph.operands(id)).map_err(|problem| format!("{}: {problem}", place(graph, id))))
+}
+
+/// Checks the calls that a graph makes, and those of it.
+///
+/// # Errors
+/// Which one does not fit what it calls, and why.
+pub(crate) fn calls_around(model: &Model, id: GraphId) -> Result<(), String> {
+    let mut calls = calls::Calls::new(model);
+    for (caller, graph) in model.graphs() {
+        for op in graph.ids() {
+            let called = graph.op(op).graphs();
+            if called.contains(&id) || caller == id && !called.is_empty() {
+                let check = calls.check(graph, op, &graph.operands(op));
+                check.map_err(|problem| format!("{}: {problem}", place(graph, op)))?;
+            }
+        }
     }
     Ok(())
 }

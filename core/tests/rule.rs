@@ -152,3 +152,33 @@ fn a_rule_that_never_rests_is_an_error() {
         "{error}"
     );
 }
+
+#[test]
+fn what_readers_cannot_take_is_not_shown_to_them() {
+    // Alone, each line fits the ones before it. That `%x` has three rows and four is seen once `%three` is gone.
+    let contradicting = r#"model {
+  graph @main (%x: f32[?]) {
+    %three = identity %x : f32[3]
+    %four = abs %x : f32[4]
+    %y = neg %three : f32[3]
+    return %y, %four
+  }
+}"#;
+    becomes(TakeOperand, contradicting, contradicting);
+    let called = |length: &str| {
+        format!(
+            r#"model {{
+  graph @main (%x: f32[{length}]) {{
+    %y = call %x {{graph = @called}} : f32[?]
+    return %y
+  }}
+  graph @called (%x: f32[?]) {{
+    %three = identity %x : f32[3]
+    return %three
+  }}
+}}"#
+        )
+    };
+    assert!(run(TakeOperand, &called("4")).expect("it is left alone").contains("identity"));
+    assert!(!run(TakeOperand, &called("3")).expect("it fits").contains("identity"));
+}
