@@ -398,3 +398,36 @@ fn tables_of_any_types_find_their_values() {
     assert_eq!(found[2].to_strings().expect("strings"), [&b"y"[..], b"?"]);
     assert_ints(&found[3], &[], &[2000]);
 }
+
+#[test]
+fn boxes_of_several_classes_are_thinned_out() {
+    let graph = constant("per_class", &Tensor::scalar(2i32))
+        + &constant("total", &Tensor::scalar(3i32))
+        + &constant("overlap", &Tensor::scalar(0.5f32))
+        + &constant("least", &Tensor::scalar(0.1f32))
+        + &node(
+            "y",
+            "CombinedNonMaxSuppression",
+            &["boxes", "scores", "per_class", "total", "overlap", "least"],
+            &[],
+        );
+    // The second box overlaps the first by 0.8, the third lies apart and beyond the edge.
+    let boxes = [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.8, 2.0, 2.0, 3.0, 3.0];
+    let scores = [0.9, 0.3, 0.8, 0.7, 0.2, 0.05];
+    let inputs = [("boxes", floats(&[1, 3, 1, 4], &boxes)), ("scores", floats(&[1, 3, 2], &scores))];
+    let found = computed(&graph, &inputs, &["y", "y:1", "y:2", "y:3"]);
+    let kept = [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.8, 1.0, 1.0, 1.0, 1.0];
+    assert_floats(&found[0], &[1, 3, 4], &kept);
+    assert_floats(&found[1], &[1, 3], &[0.9, 0.7, 0.2]);
+    assert_floats(&found[2], &[1, 3], &[0.0, 1.0, 0.0]);
+    assert_ints(&found[3], &[1], &[3]);
+
+    // One box that is the best is kept once, and what is left of the places holds zeros.
+    let single = [
+        ("boxes", floats(&[1, 1, 1, 4], &boxes[..4])),
+        ("scores", floats(&[1, 1, 2], &[0.9, 0.05])),
+    ];
+    let found = computed(&graph, &single, &["y:1", "y:3"]);
+    assert_floats(&found[0], &[1, 3], &[0.9, 0.0, 0.0]);
+    assert_ints(&found[1], &[1], &[1]);
+}

@@ -104,6 +104,9 @@ fn connected(op: OpRef<'_>, attributes: &FullyConnected) -> Result<Match, Skip> 
         && !is_weight(weights)
         && attributes.activation != Activation::SignBit
     {
+        if op.operand(2).is_some_and(|bias| bias.ty().shape.rank() != Some(1)) {
+            return Err(Skip::because("the bias of its product is no vector"));
+        }
         let depth = weights.ty().shape.dim(1).known().unwrap_or(last);
         let flat = attributes.keep_num_dims || x.ty().shape.rank() == Some(2) && last == depth;
         let rows = if flat {

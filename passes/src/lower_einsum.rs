@@ -45,7 +45,7 @@ impl Rule for LowerEinsum {
             let value = op.operand(i).ok_or(Skip::No)?;
             let rank = value.ty().shape.rank().ok_or_else(unclear)?;
             let labels = expand(term, rank, &mut most_hidden).ok_or_else(unclear)?;
-            if (1..labels.len()).any(|a| labels[..a].contains(&labels[a])) {
+            if repeats(&labels) {
                 return Err(Skip::because(format!("`{equation}` repeats a label within an operand")));
             }
             operands.push((value.id(), labels));
@@ -56,6 +56,9 @@ impl Rule for LowerEinsum {
             &mut most_hidden,
         )
         .ok_or_else(unclear)?;
+        if repeats(&result) {
+            return Err(Skip::because(format!("`{equation}` repeats a label within the result")));
+        }
         Ok(Match {
             operands,
             result,
@@ -141,6 +144,10 @@ impl Rule for LowerEinsum {
         let value = reshaped(graph, product, &dims);
         vec![finish(graph, value, &[batch, rows, columns].concat(), &result, shape)]
     }
+}
+
+fn repeats(labels: &[char]) -> bool {
+    (1..labels.len()).any(|at| labels[..at].contains(&labels[at]))
 }
 
 /// The extents of an operand by their labels.

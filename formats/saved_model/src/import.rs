@@ -16,6 +16,7 @@ mod composite;
 mod constant;
 mod convolution;
 mod crop;
+mod detection;
 mod diagonal;
 mod division;
 mod effects;

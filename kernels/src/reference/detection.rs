@@ -63,13 +63,9 @@ pub(crate) fn non_max_suppression(args: &Args<'_>, soft: bool) -> Result<Vec<Ten
         for &other in chosen[best.compared..].iter().rev() {
             let overlap = overlap(&boxes[best.index * 4..][..4], &boxes[other * 4..][..4]);
             if sigma > 0.0 {
-                best.score *= if overlap <= iou_threshold {
-                    (-0.5 / sigma * overlap * overlap).exp()
-                } else {
-                    0.0
-                };
+                best.score *= (-0.5 / sigma * overlap * overlap).exp();
             }
-            dropped = sigma == 0.0 && overlap > iou_threshold || best.score <= score_threshold;
+            dropped = overlap >= iou_threshold || best.score <= score_threshold;
             if dropped {
                 break;
             }

@@ -1,12 +1,10 @@
 //! Functions that say what they compute, where one operation computes the same.
 
-use planish_core::op::NonMaxSuppressionV4;
-
 use crate::function::Body;
 use crate::proto::Attr;
 
 use super::node::{Node, many};
-use super::{Imported, Stop};
+use super::{Imported, Stop, detection};
 
 const PADDED_SUPPRESSION: &str = "non_max_suppression_padded_v2";
 
@@ -24,5 +22,5 @@ pub(super) fn call(node: &mut Node<'_>) -> Imported {
         return Err(Stop::Foreign);
     }
     let inputs = node.values(0..5)?;
-    many(node.add_many(NonMaxSuppressionV4 {}, &inputs)?)
+    many(detection::suppressed(node, inputs)?)
 }

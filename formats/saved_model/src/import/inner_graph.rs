@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use planish_core::graph::{Graph, Value, ValueInfo};
+use planish_core::model::GraphId;
 use planish_core::types::{Shape, Type};
 
 use crate::Error;
@@ -168,6 +169,26 @@ impl Node<'_> {
         }
         importer.graph.set_results(&results);
         Ok(())
+    }
+
+    /// A graph of its own that is made of nothing but parameters of these types.
+    pub(super) fn graph_of(
+        &mut self,
+        part: &str,
+        parameters: &[Type],
+        build: impl FnOnce(&mut Self, &[Value]) -> Result<Vec<Value>, Stop>,
+    ) -> Result<GraphId, Stop> {
+        let place = self.name().to_owned();
+        let outer = self.importer.begin_graph(format!("{place}/{part}"), &place)?;
+        let created = self.begin_part();
+        let parameters: Vec<Value> = parameters
+            .iter()
+            .map(|ty| self.importer.graph.add_parameter(ValueInfo::new(ty.clone())))
+            .collect();
+        let built = build(self, &parameters).map(|results| self.importer.graph.set_results(&results));
+        self.end_part(created);
+        let (graph, _) = self.importer.end_graph(outer);
+        built.map(|()| self.importer.model.add_graph(graph))
     }
 
     pub(super) fn declared_shapes(&self) -> Vec<Shape> {

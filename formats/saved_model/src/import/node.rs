@@ -361,6 +361,16 @@ impl<'i> Node<'i> {
         self.add(Reshape {}, &[value, dims])
     }
 
+    /// Sets aside what was added for this node, while operations are added to another graph.
+    pub(super) fn begin_part(&mut self) -> Vec<OpId> {
+        std::mem::take(&mut self.created)
+    }
+
+    /// Goes back to what was set aside.
+    pub(super) fn end_part(&mut self, created: Vec<OpId>) {
+        self.created = created;
+    }
+
     /// Gives what was added for this node the node's name.
     pub(super) fn name_results(&mut self, outputs: &[Bound]) {
         let results: Vec<Value> = outputs

@@ -1,14 +1,13 @@
 //! Choosing, sorting and finding elements; images and boxes.
 
 use planish_core::op::{
-    Bucketize, Cast, Equal, ExpandDims, Gather, Less, LessEqual, LogicalNot, NonMaxSuppressionV4, NonMaxSuppressionV5, OneHot, Op,
-    ReduceAny, ResizeBilinear, ResizeNearestNeighbor, Select, SelectV2, SparseToDense, Squeeze, Sum, TopkV2, Unique, Where,
+    Bucketize, Cast, Equal, ExpandDims, Gather, Less, LessEqual, LogicalNot, OneHot, Op, ReduceAny, ResizeBilinear, ResizeNearestNeighbor,
+    Select, SelectV2, SparseToDense, Squeeze, Sum, TopkV2, Unique, Where,
 };
 use planish_core::types::DType;
 
-use super::index::first_entries;
+use super::Imported;
 use super::node::{Node, many, one};
-use super::{Bound, Imported};
 
 /// A condition of rank 1 chooses whole rows.
 pub(super) fn select(node: &mut Node<'_>) -> Imported {
@@ -127,33 +126,4 @@ pub(super) fn resize_nearest(node: &mut Node<'_>) -> Imported {
         half_pixel_centers: node.attr_bool("half_pixel_centers"),
     };
     one(node.add(op, &[x, size])?)
-}
-
-/// The kernel pads its results; TensorFlow's shortest form does not.
-pub(super) fn non_max_suppression_v3(node: &mut Node<'_>) -> Imported {
-    let inputs = node.values(0..5)?;
-    let results = node.add_many(NonMaxSuppressionV4 {}, &inputs)?;
-    Ok(vec![first_entries(node, results[0], results[1])?])
-}
-
-pub(super) fn non_max_suppression_v4(node: &mut Node<'_>) -> Imported {
-    let padded = node.attr_bool("pad_to_max_output_size");
-    let inputs = node.values(0..5)?;
-    let results = node.add_many(NonMaxSuppressionV4 {}, &inputs)?;
-    if padded {
-        return many(results);
-    }
-    Ok(vec![first_entries(node, results[0], results[1])?, Bound::Value(results[1])])
-}
-
-pub(super) fn non_max_suppression_v5(node: &mut Node<'_>) -> Imported {
-    let padded = node.attr_bool("pad_to_max_output_size");
-    let inputs = node.values(0..6)?;
-    let results = node.add_many(NonMaxSuppressionV5 {}, &inputs)?;
-    if padded {
-        return many(results);
-    }
-    let indices = first_entries(node, results[0], results[2])?;
-    let scores = first_entries(node, results[1], results[2])?;
-    Ok(vec![indices, scores, Bound::Value(results[2])])
 }

@@ -8,9 +8,9 @@ use planish_core::op::{
 use super::complex::by_parts;
 use super::node::Node;
 use super::{
-    Imported, array, batch_norm, binary, branch, color, complex, composite, constant, convolution, crop, diagonal, examples, fourier,
-    index, list, matrix, movement, partition, patches, pool, quantization, random, reduction, resampling, resource, segment, select,
-    sparse, tables, unary, while_loop,
+    Imported, array, batch_norm, binary, branch, color, complex, composite, constant, convolution, crop, detection, diagonal, examples,
+    fourier, index, list, matrix, movement, partition, patches, pool, quantization, random, reduction, resampling, resource, segment,
+    select, sparse, tables, unary, while_loop,
 };
 
 type Import = fn(&mut Node<'_>) -> Imported;
@@ -76,6 +76,7 @@ const TABLE: &[(&str, Import)] = &[
     ("Ceil", unary::ceil),
     ("CheckNumerics", unary::identity),
     ("ClipByValue", binary::clip_by_value),
+    ("CombinedNonMaxSuppression", detection::combined),
     ("Complex", complex::made),
     ("ComplexAbs", complex::absolute),
     ("Concat", movement::concat_v1),
@@ -193,9 +194,11 @@ const TABLE: &[(&str, Import)] = &[
     ("MutableHashTableV2", tables::handle),
     ("Neg", unary::neg),
     ("NoOp", movement::nothing),
-    ("NonMaxSuppressionV3", select::non_max_suppression_v3),
-    ("NonMaxSuppressionV4", select::non_max_suppression_v4),
-    ("NonMaxSuppressionV5", select::non_max_suppression_v5),
+    ("NonMaxSuppression", detection::of_any_score),
+    ("NonMaxSuppressionV2", detection::of_any_score),
+    ("NonMaxSuppressionV3", detection::non_max_suppression_v3),
+    ("NonMaxSuppressionV4", detection::non_max_suppression_v4),
+    ("NonMaxSuppressionV5", detection::non_max_suppression_v5),
     ("NotEqual", |n| n.binary(NotEqual {})),
     ("OneHot", select::one_hot),
     ("OnesLike", unary::ones_like),

@@ -1,5 +1,6 @@
 //! `While`: a loop whose condition and body are functions.
 
+use planish_core::graph::Value;
 use planish_core::op::{Op, While};
 use planish_core::types::{DType, Shape, Type};
 
@@ -87,6 +88,21 @@ pub(super) fn while_(node: &mut Node<'_>) -> Imported {
         outputs[i] = Bound::Value(value);
     }
     Ok(outputs)
+}
+
+impl Node<'_> {
+    /// A loop that stands for this node: goes on while `cond` of the state holds, with what `body` makes of it. Shapes stay.
+    pub(super) fn looped(
+        &mut self,
+        state: &[Value],
+        cond: impl FnOnce(&mut Self, &[Value]) -> Result<Value, Stop>,
+        body: impl FnOnce(&mut Self, &[Value]) -> Result<Vec<Value>, Stop>,
+    ) -> Result<Vec<Value>, Stop> {
+        let types: Vec<Type> = state.iter().map(|&v| self.ty(v).clone()).collect();
+        let cond = self.graph_of("cond", &types, |node, state| Ok(vec![cond(node, state)?]))?;
+        let body = self.graph_of("body", &types, body)?;
+        Ok(self.add_declared(While { cond, body }, state, types))
+    }
 }
 
 /// Types that hold for both the first and all later rounds.
