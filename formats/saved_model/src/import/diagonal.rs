@@ -16,6 +16,23 @@ pub(super) fn matrix_diag(node: &mut Node<'_>) -> Imported {
     node.unary(MatrixDiag {})
 }
 
+/// `Diag` and `DiagPart` of what is known as a vector or a matrix.
+pub(super) fn diag(node: &mut Node<'_>) -> Imported {
+    let x = node.value(0)?;
+    if node.known_rank(x)? != 1 {
+        return Err(Stop::Foreign);
+    }
+    node.unary(MatrixDiag {})
+}
+
+pub(super) fn diag_part(node: &mut Node<'_>) -> Imported {
+    let x = node.value(0)?;
+    if node.known_rank(x)? != 2 {
+        return Err(Stop::Foreign);
+    }
+    matrix_diag_part(node)
+}
+
 pub(super) fn matrix_set_diag(node: &mut Node<'_>) -> Imported {
     if node.input_count() > 2 && node.ints(2)?.iter().any(|&k| k != 0) {
         return Err(Stop::Foreign);

@@ -14,10 +14,10 @@ use super::{Imported, Stop};
 pub(super) fn mat_mul(node: &mut Node<'_>) -> Imported {
     let (a, b) = (node.value(0)?, node.value(1)?);
     let (transpose_a, transpose_b) = (node.attr_bool("transpose_a"), node.attr_bool("transpose_b"));
-    product(node, a, b, transpose_a, transpose_b)
+    one(product(node, a, b, transpose_a, transpose_b)?)
 }
 
-fn product(node: &mut Node<'_>, a: Value, b: Value, transpose_a: bool, transpose_b: bool) -> Imported {
+pub(super) fn product(node: &mut Node<'_>, a: Value, b: Value, transpose_a: bool, transpose_b: bool) -> Result<Value, Stop> {
     if node.dtype(a) != DType::F32 {
         return Err(Stop::Foreign);
     }
@@ -28,7 +28,7 @@ fn product(node: &mut Node<'_>, a: Value, b: Value, transpose_a: bool, transpose
             adj_y: transpose_b,
             asymmetric_quantize_inputs: false,
         };
-        return one(node.add(op, &[a, b])?);
+        return node.add(op, &[a, b]);
     }
     let a = if transpose_a { node.transposed(a, &[1, 0])? } else { a };
     let b = if transpose_b { b } else { node.transposed(b, &[1, 0])? };
@@ -38,7 +38,7 @@ fn product(node: &mut Node<'_>, a: Value, b: Value, transpose_a: bool, transpose
         asymmetric_quantize_inputs: false,
         weights_format: WeightsFormat::Plain,
     };
-    one(node.add(op, &[a, b])?)
+    node.add(op, &[a, b])
 }
 
 pub(super) fn batch_mat_mul(node: &mut Node<'_>) -> Imported {
@@ -48,7 +48,7 @@ pub(super) fn batch_mat_mul(node: &mut Node<'_>) -> Imported {
         return Err(Stop::Foreign);
     }
     if node.rank(x) == Some(2) && node.rank(y) == Some(2) {
-        return product(node, x, y, adj_x, adj_y);
+        return one(product(node, x, y, adj_x, adj_y)?);
     }
     one(node.add(
         BatchMatmul {

@@ -251,10 +251,45 @@ pub(super) fn batch_to_space(node: &mut Node<'_>) -> Imported {
 
 pub(super) fn reverse_v2(node: &mut Node<'_>) -> Imported {
     let (x, axes) = (node.value(0)?, node.index_input(1)?);
-    if node.constant(axes).is_some_and(|t| t.elements() == 0) {
-        return one(x);
+    match node.constant_ints(axes) {
+        Some(axes) => {
+            let rank = node.known_rank(x)?;
+            let axes = axes.into_iter().map(|a| node.axis(a, rank)).collect::<Result<Vec<_>, _>>()?;
+            reversed(node, x, axes)
+        }
+        None => one(node.add(ReverseV2 {}, &[x, axes])?),
     }
-    one(node.add(ReverseV2 {}, &[x, axes])?)
+}
+
+/// The kernel takes several axes only where they lie side by side.
+fn reversed(node: &mut Node<'_>, mut x: Value, axes: Vec<usize>) -> Imported {
+    for axis in axes {
+        let axis = node.add_ints(&[axis as i32]);
+        x = node.add(ReverseV2 {}, &[x, axis])?;
+    }
+    one(x)
+}
+
+/// `Reverse`: axes where a vector of truth values says so.
+pub(super) fn reverse(node: &mut Node<'_>) -> Imported {
+    let (x, turned) = (node.value(0)?, node.value(1)?);
+    let turned = node.constant(turned).and_then(Tensor::to_ints).ok_or(Stop::Foreign)?;
+    let axes = (0..).zip(turned).filter_map(|(axis, turned)| (turned != 0).then_some(axis));
+    reversed(node, x, axes.collect())
+}
+
+/// `Empty`: what is in it is not said, or zeros.
+pub(super) fn empty(node: &mut Node<'_>) -> Imported {
+    let dims = node.index_input(0)?;
+    let zero = match node.attr_dtype("dtype", DType::F32)? {
+        DType::F32 => Tensor::scalar(0.0f32),
+        DType::I32 => Tensor::scalar(0i32),
+        DType::I64 => Tensor::scalar(0i64),
+        DType::Bool => Tensor::from_bools(&[], &[false]),
+        _ => return Err(Stop::Foreign),
+    };
+    let zero = node.add_const(zero);
+    one(node.add(Fill {}, &[dims, zero])?)
 }
 
 pub(super) fn reverse_sequence(node: &mut Node<'_>) -> Imported {

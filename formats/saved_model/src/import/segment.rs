@@ -2,12 +2,12 @@
 
 use planish_core::graph::Value;
 use planish_core::op::{
-    Equal, ExpandDims, Maximum, OneHot, Op, ReduceMax, SegmentSum, SelectV2, Sum, UnsortedSegmentMax, UnsortedSegmentMin,
+    Equal, ExpandDims, Maximum, OneHot, Op, ReduceMax, Reshape, SegmentSum, SelectV2, Sum, UnsortedSegmentMax, UnsortedSegmentMin,
     UnsortedSegmentProd, UnsortedSegmentSum,
 };
 use planish_core::types::DType;
 
-use super::binary::{add, div};
+use super::binary::{add, div, mul};
 use super::node::{Node, one};
 use super::sparse::segment_sizes;
 use super::{Imported, Stop};
@@ -108,14 +108,32 @@ pub(super) fn unsorted_min(node: &mut Node<'_>) -> Imported {
     unsorted(node, UnsortedSegmentMin {})
 }
 
-/// How often each number below `size` occurs in each row, or whether it does.
+/// How often each number below `size` occurs in each row, or whether it does; or what the weights of its places add up to.
 pub(super) fn dense_bincount(node: &mut Node<'_>) -> Imported {
-    let (numbers, size, weights) = (node.value(0)?, node.index_input(1)?, node.value(2)?);
+    let (numbers, binary) = (node.value(0)?, node.attr_bool("binary_output"));
+    counted(node, numbers, binary)
+}
+
+/// `Bincount`, which takes numbers of any shape.
+pub(super) fn bincount(node: &mut Node<'_>) -> Imported {
+    let numbers = node.value(0)?;
+    let numbers = flattened(node, numbers)?;
+    counted(node, numbers, false)
+}
+
+fn flattened(node: &mut Node<'_>, x: Value) -> Result<Value, Stop> {
+    if node.rank(x) == Some(1) {
+        return Ok(x);
+    }
+    let all = node.add_ints(&[-1]);
+    node.add(Reshape {}, &[x, all])
+}
+
+fn counted(node: &mut Node<'_>, numbers: Value, binary: bool) -> Imported {
+    let (size, mut weights) = (node.index_input(1)?, node.value(2)?);
     let rank = node.known_rank(numbers)?;
-    if node.shape(weights).elements() != Some(0)
-        || !matches!(rank, 1 | 2)
-        || !matches!(node.dtype(weights), DType::F32 | DType::I32 | DType::I64)
-    {
+    let weighted = node.shape(weights).elements() != Some(0);
+    if !matches!(rank, 1 | 2) || !matches!(node.dtype(weights), DType::F32 | DType::I32 | DType::I64) {
         return Err(Stop::Foreign);
     }
     let size = if node.rank(size) == Some(0) {
@@ -125,11 +143,18 @@ pub(super) fn dense_bincount(node: &mut Node<'_>) -> Imported {
     };
     let on = node.number(1.0, weights)?;
     let off = node.number(0.0, weights)?;
-    let hits = node.add(OneHot { axis: -1 }, &[numbers, size, on, off])?;
+    let mut hits = node.add(OneHot { axis: -1 }, &[numbers, size, on, off])?;
     let axes = node.add_ints(&[rank as i32 - 1]);
-    one(if node.attr_bool("binary_output") {
-        node.add(ReduceMax { keep_dims: false }, &[hits, axes])?
-    } else {
-        node.add(Sum { keep_dims: false }, &[hits, axes])?
-    })
+    if binary {
+        return one(node.add(ReduceMax { keep_dims: false }, &[hits, axes])?);
+    }
+    if weighted {
+        if rank == 1 {
+            weights = flattened(node, weights)?;
+        }
+        let last = node.add_int(-1);
+        let weights = node.add(ExpandDims {}, &[weights, last])?;
+        hits = mul(node, hits, weights)?;
+    }
+    one(node.add(Sum { keep_dims: false }, &[hits, axes])?)
 }
