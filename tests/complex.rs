@@ -8,6 +8,10 @@ use planish::core::Tensor;
 use planish::kernels::interpret::Interpreter;
 use planish::saved_model::Reader;
 
+mod graph_text;
+
+use graph_text::{endpoint, extents, node, save};
+
 type Complex = (f64, f64);
 
 fn times(x: Complex, y: Complex) -> Complex {
@@ -24,26 +28,20 @@ fn over(x: Complex, y: Complex) -> Complex {
 #[derive(Default)]
 struct Saved {
     nodes: String,
-    signature: String,
+    inputs: Vec<String>,
+    outputs: Vec<String>,
     expected: BTreeMap<String, Vec<f64>>,
 }
 
 impl Saved {
     fn node(&mut self, name: &str, op: &str, inputs: &[&str], attrs: &[(&str, &str)]) {
-        let inputs: String = inputs.iter().map(|input| format!(" input: \"{input}\"")).collect();
-        let attrs: String = attrs
-            .iter()
-            .map(|(key, value)| format!(" attr {{ key: \"{key}\" value {{ {value} }} }}"))
-            .collect();
-        self.nodes += &format!("node {{ name: \"{name}\" op: \"{op}\"{inputs}{attrs} }}\n");
+        self.nodes += &node(name, op, inputs, attrs);
     }
 
     fn parameter(&mut self, name: &str, dims: &[usize]) {
-        let dims: String = dims.iter().map(|d| format!("dim {{ size: {d} }} ")).collect();
-        let shape = format!("shape {{ {dims} }}");
+        let shape = format!("shape {{ {} }}", extents(dims));
         self.node(name, "Placeholder", &[], &[("dtype", "type: DT_FLOAT"), ("shape", &shape)]);
-        self.signature +=
-            &format!("inputs {{ key: \"{name}\" value {{ name: \"{name}:0\" dtype: DT_FLOAT tensor_shape {{ {dims} }} }} }}\n");
+        self.inputs.push(endpoint(name, "DT_FLOAT", Some(dims)));
     }
 
     fn ints(&mut self, name: &str, values: &[i64]) {
@@ -64,7 +62,7 @@ impl Saved {
     }
 
     fn expect(&mut self, name: &str, values: Vec<f64>) {
-        self.signature += &format!("outputs {{ key: \"{name}\" value {{ name: \"{name}:0\" dtype: DT_FLOAT }} }}\n");
+        self.outputs.push(endpoint(name, "DT_FLOAT", None));
         self.expected.insert(name.to_owned(), values);
     }
 
@@ -80,12 +78,7 @@ impl Saved {
     /// Runs the model as it is read and as it is cleaned up, and compares all outputs.
     fn check(&self, parameters: &[(&str, &[usize], &[f64])]) {
         let dir = tempfile::tempdir().expect("there is a folder for temporary files");
-        let text = format!(
-            "saved_model_schema_version: 1\nmeta_graphs {{ meta_info_def {{ tags: 'serve' }} graph_def {{ {} }} \
-             signature_def {{ key: 'serving_default' value {{ {} }} }} }}",
-            self.nodes, self.signature
-        );
-        std::fs::write(dir.path().join("saved_model.pbtxt"), text).expect("the folder is ours");
+        save(dir.path(), &self.nodes, &self.inputs, &self.outputs);
         let reader = Reader::new(dir.path());
         for (how, reader) in [("as read", reader.clone().raw()), ("cleaned up", reader)] {
             let model = reader.read().expect("it is read");

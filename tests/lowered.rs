@@ -7,6 +7,10 @@ use planish::core::types::DType;
 use planish::kernels::interpret::Interpreter;
 use planish::{ConvertOptions, convert};
 
+mod graph_text;
+
+use graph_text::{endpoint, extents, node, save};
+
 fn dtype_of(tensor: &Tensor) -> &'static str {
     match tensor.dtype() {
         DType::F32 => "DT_FLOAT",
@@ -15,10 +19,6 @@ fn dtype_of(tensor: &Tensor) -> &'static str {
         DType::String => "DT_STRING",
         other => unreachable!("no test has {other:?}"),
     }
-}
-
-fn dims_of(tensor: &Tensor) -> String {
-    tensor.dims().iter().map(|d| format!("dim {{ size: {d} }} ")).collect()
 }
 
 fn constant(name: &str, tensor: &Tensor) -> String {
@@ -38,43 +38,25 @@ fn constant(name: &str, tensor: &Tensor) -> String {
         _ => ("int_val", tensor.to_ints().expect("integers").iter().map(i64::to_string).collect()),
     };
     let values: String = values.iter().map(|v| format!("{field}: {v} ")).collect();
-    let (dtype, dims) = (dtype_of(tensor), dims_of(tensor));
+    let (dtype, dims) = (dtype_of(tensor), extents(tensor.dims()));
     format!(
         r#"node {{ name: "{name}" op: "Const" attr {{ key: "dtype" value {{ type: {dtype} }} }}
            attr {{ key: "value" value {{ tensor {{ dtype: {dtype} tensor_shape {{ {dims} }} {values} }} }} }} }} "#
     )
 }
 
-/// A node with attributes as `name: text of the value`.
-fn node(name: &str, op: &str, inputs: &[&str], attrs: &[(&str, &str)]) -> String {
-    let inputs: String = inputs.iter().map(|i| format!(r#"input: "{i}" "#)).collect();
-    let attrs: String = attrs
-        .iter()
-        .map(|(key, value)| format!(r#"attr {{ key: "{key}" value {{ {value} }} }} "#))
-        .collect();
-    format!(r#"node {{ name: "{name}" op: "{op}" {inputs} {attrs} }} "#)
-}
-
 /// Converts a graph that reads these inputs, and computes these of its values.
 fn computed(graph: &str, inputs: &[(&str, Tensor)], outputs: &[&str]) -> Vec<Tensor> {
-    let mut text = graph.to_owned();
-    let mut signature = String::new();
+    let mut nodes = graph.to_owned();
+    let mut endpoints = Vec::new();
     for (name, tensor) in inputs {
-        let (dtype, dims) = (dtype_of(tensor), dims_of(tensor));
-        text.push_str(&node(name, "Placeholder", &[], &[("dtype", &format!("type: {dtype}"))]));
-        signature.push_str(&format!(
-            r#"inputs {{ key: "{name}" value {{ name: "{name}:0" dtype: {dtype} tensor_shape {{ {dims} }} }} }} "#
-        ));
+        let dtype = dtype_of(tensor);
+        nodes.push_str(&node(name, "Placeholder", &[], &[("dtype", &format!("type: {dtype}"))]));
+        endpoints.push(endpoint(name, dtype, Some(tensor.dims())));
     }
-    for output in outputs {
-        signature.push_str(&format!(r#"outputs {{ key: "{output}" value {{ name: "{output}" }} }} "#));
-    }
+    let results: Vec<String> = outputs.iter().map(|output| endpoint(output, "DT_INVALID", None)).collect();
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let model = format!(
-        r#"saved_model_schema_version: 1 meta_graphs {{ meta_info_def {{ tags: "serve" }} graph_def {{ {text} }}
-           signature_def {{ key: "f" value {{ {signature} }} }} }}"#
-    );
-    std::fs::write(dir.path().join("saved_model.pbtxt"), model).expect("the folder is ours");
+    save(dir.path(), &nodes, &endpoints, &results);
     let model = convert(dir.path(), &ConvertOptions::new()).expect("a conversion").model;
     planish::tflite::write(&model).expect("builtin operators compute it");
     let inputs: BTreeMap<String, Tensor> = inputs.iter().map(|(name, tensor)| ((*name).to_owned(), tensor.clone())).collect();
