@@ -12,14 +12,14 @@ use planish_core::tensor::Tensor;
 use planish_core::types::{DType, Shape, Type};
 
 use crate::Error;
-use crate::contents;
 use crate::function::Body;
-use crate::proto::{Attr, NodeDef};
+use crate::proto::NodeDef;
 
 use super::frame::Place;
 use super::{Bound, Imported, Importer, Stop};
 
 mod foreign;
+mod naming;
 
 /// One node while it is imported.
 pub(super) struct Node<'i> {
@@ -369,55 +369,6 @@ impl<'i> Node<'i> {
     /// Goes back to what was set aside.
     pub(super) fn end_part(&mut self, created: Vec<OpId>) {
         self.created = created;
-    }
-
-    /// Gives what was added for this node the node's name.
-    pub(super) fn name_results(&mut self, outputs: &[Bound]) {
-        let results: Vec<Value> = outputs
-            .iter()
-            .filter_map(|b| if let Bound::Value(v) = b { Some(*v) } else { None })
-            .collect();
-        let name: Arc<str> = self.name.as_str().into();
-        for &op in &self.created {
-            let kind = self.importer.graph.op(op).name();
-            for value in self.importer.graph.results_of(op) {
-                let is_result = results.contains(&value);
-                let info = self.importer.graph.info_mut(value);
-                if info.name.is_some() {
-                    continue;
-                }
-                info.name = Some(match (is_result, value.port) {
-                    (true, 0) => name.clone(),
-                    (true, port) => format!("{name}:{port}").into(),
-                    (false, _) => format!("{name}/{kind}").into(),
-                });
-            }
-        }
-        for (port, value) in results.iter().enumerate() {
-            self.refine(port, *value);
-        }
-    }
-
-    /// Takes over what the graph declares about a result beyond what follows from the operands.
-    fn refine(&mut self, port: usize, value: Value) {
-        let Some(Attr::List(list)) = self.body.nodes[self.index]
-            .attrs
-            .get("_output_shapes")
-            .and_then(|a| a.value.as_ref())
-        else {
-            return;
-        };
-        let Some(declared) = list.shapes.get(port) else { return };
-        if !self.created.contains(&value.op) {
-            return;
-        }
-        let declared = contents::shape(Some(declared));
-        let info = self.importer.graph.info_mut(value);
-        if info.ty.shape.known().is_none()
-            && let Some(shape) = info.ty.shape.meet(&declared)
-        {
-            info.ty.shape = shape;
-        }
     }
 }
 
