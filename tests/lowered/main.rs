@@ -7,7 +7,10 @@ use planish::core::types::DType;
 use planish::kernels::interpret::Interpreter;
 use planish::{ConvertOptions, convert};
 
+#[path = "../graph_text/mod.rs"]
 mod graph_text;
+mod images;
+mod sequences;
 
 use graph_text::{endpoint, extents, node, save};
 
@@ -90,115 +93,6 @@ fn assert_floats(found: &Tensor, dims: &[usize], values: &[f64]) {
 #[track_caller]
 fn assert_ints(found: &Tensor, dims: &[usize], values: &[i64]) {
     assert_eq!((found.dims(), found.to_ints().expect("integers").as_slice()), (dims, values));
-}
-
-#[test]
-fn images_are_cut_into_patches() {
-    let attrs = [
-        ("ksizes", "list { i: 1 i: 2 i: 2 i: 1 }"),
-        ("strides", "list { i: 1 i: 2 i: 2 i: 1 }"),
-        ("rates", "list { i: 1 i: 1 i: 1 i: 1 }"),
-        ("padding", r#"s: "SAME""#),
-    ];
-    let pixels: Vec<f32> = (1..10).map(|i| i as f32).collect();
-    let image = floats(&[1, 3, 3, 1], &pixels);
-    let found = computed(&node("y", "ExtractImagePatches", &["x"], &attrs), &[("x", image.clone())], &["y"]);
-    let tiles = [1.0, 2.0, 4.0, 5.0, 3.0, 0.0, 6.0, 0.0, 7.0, 8.0, 0.0, 0.0, 9.0, 0.0, 0.0, 0.0];
-    assert_floats(&found[0], &[1, 2, 2, 4], &tiles);
-    let attrs = [
-        attrs[0],
-        ("strides", "list { i: 1 i: 1 i: 1 i: 1 }"),
-        attrs[2],
-        ("padding", r#"s: "VALID""#),
-    ];
-    let found = computed(&node("y", "ExtractImagePatches", &["x"], &attrs), &[("x", image)], &["y"]);
-    let windows = [1.0, 2.0, 4.0, 5.0, 2.0, 3.0, 5.0, 6.0, 4.0, 5.0, 7.0, 8.0, 5.0, 6.0, 8.0, 9.0];
-    assert_floats(&found[0], &[1, 2, 2, 4], &windows);
-}
-
-#[test]
-fn colours_are_turned() {
-    let quarter = constant("quarter", &Tensor::scalar(0.25f32)) + &constant("half", &Tensor::scalar(0.5f32));
-    let graph = quarter
-        + &node("hsv", "RGBToHSV", &["x"], &[])
-        + &node("back", "HSVToRGB", &["hsv"], &[])
-        + &node("hue", "AdjustHue", &["x", "quarter"], &[])
-        + &node("pale", "AdjustSaturation", &["x", "half"], &[])
-        + &node("flat", "AdjustContrastv2", &["x", "half"], &[]);
-    let image = floats(&[1, 2, 3], &[1.0, 0.5, 0.25, 0.5, 0.5, 0.5]);
-    let outputs = ["hsv", "back", "hue", "pale", "flat"];
-    let found = computed(&graph, &[("x", image)], &outputs);
-    assert_floats(&found[0], &[1, 2, 3], &[1.0 / 18.0, 0.75, 1.0, 0.0, 0.0, 0.5]);
-    assert_floats(&found[1], &[1, 2, 3], &[1.0, 0.5, 0.25, 0.5, 0.5, 0.5]);
-    assert_floats(&found[2], &[1, 2, 3], &[0.375, 1.0, 0.25, 0.5, 0.5, 0.5]);
-    assert_floats(&found[3], &[1, 2, 3], &[1.0, 0.75, 0.625, 0.5, 0.5, 0.5]);
-    assert_floats(&found[4], &[1, 2, 3], &[0.875, 0.5, 0.3125, 0.625, 0.5, 0.4375]);
-}
-
-#[test]
-fn images_are_resampled() {
-    let row = floats(&[1, 1, 5, 1], &[0.0, 1.0, 4.0, 9.0, 16.0]);
-    let triangle = [("kernel_type", r#"s: "triangle""#), ("antialias", "b: true")];
-    let graph = constant("two", &ints(&[2], &[1, 2]))
-        + &constant("three", &ints(&[2], &[1, 3]))
-        + &constant("scale", &floats(&[2], &[1.0, 0.4]))
-        + &constant("none", &floats(&[2], &[0.0, 0.0]))
-        + &node("area", "ResizeArea", &["x", "two"], &[])
-        + &node("cubic", "ResizeBicubic", &["x", "three"], &[("half_pixel_centers", "b: true")])
-        + &node("smooth", "ScaleAndTranslate", &["x", "two", "scale", "none"], &triangle);
-    let found = computed(&graph, &[("x", row)], &["area", "cubic", "smooth"]);
-    assert_floats(&found[0], &[1, 1, 2, 1], &[1.2, 10.8]);
-    assert_floats(&found[1], &[1, 1, 3, 1], &[0.172_211_8, 4.0, 14.243_602]);
-    assert_floats(&found[2], &[1, 1, 2, 1], &[19.0 / 11.0, 107.0 / 11.0]);
-}
-
-#[test]
-fn crops_are_resized() {
-    let graph = constant("size", &ints(&[2], &[2, 2]))
-        + &node(
-            "y",
-            "CropAndResize",
-            &["x", "boxes", "of", "size"],
-            &[("extrapolation_value", "f: -1")],
-        );
-    let pixels: Vec<f32> = (0..9).map(|i| i as f32).collect();
-    let boxes = floats(&[2, 4], &[0.0, 0.0, 0.5, 1.0, -0.5, 0.0, 0.5, 0.25]);
-    let inputs = [("x", floats(&[1, 3, 3, 1], &pixels)), ("boxes", boxes), ("of", ints(&[2], &[0, 0]))];
-    let found = computed(&graph, &inputs, &["y"]);
-    assert_floats(&found[0], &[2, 2, 2, 1], &[0.0, 2.0, 3.0, 5.0, -1.0, -1.0, 3.0, 3.5]);
-}
-
-#[test]
-fn transforms_of_any_length() {
-    let graph = constant("length", &ints(&[1], &[3]))
-        + &node("spectrum", "RFFT", &["x", "length"], &[])
-        + &node("re", "Real", &["spectrum"], &[])
-        + &node("im", "Imag", &["spectrum"], &[]);
-    let found = computed(&graph, &[("x", floats(&[1, 4], &[1.0, 2.0, 3.0, 9.0]))], &["re", "im"]);
-    assert_floats(&found[0], &[1, 2], &[6.0, -1.5]);
-    assert_floats(&found[1], &[1, 2], &[0.0, 0.75f64.sqrt()]);
-}
-
-#[test]
-fn inverse_transforms_give_back_what_was_transformed() {
-    let complex = [("T", "type: DT_FLOAT"), ("Tout", "type: DT_COMPLEX64")];
-    for length in [3, 4, 5, 8] {
-        let graph = constant("length", &ints(&[1], &[length]))
-            + &node("whole", "Complex", &["a", "b"], &complex)
-            + &node("spectrum", "FFT", &["whole"], &[])
-            + &node("back", "IFFT", &["spectrum"], &[])
-            + &node("re", "Real", &["back"], &[])
-            + &node("im", "Imag", &["back"], &[])
-            + &node("half", "RFFT", &["a", "length"], &[])
-            + &node("real", "IRFFT", &["half", "length"], &[]);
-        let dims = [2, length as usize];
-        let series = |step: f32| floats(&dims, &(0..2 * length).map(|i| (i as f32 * step).sin()).collect::<Vec<_>>());
-        let (a, b) = (series(1.0), series(0.7));
-        let found = computed(&graph, &[("a", a.clone()), ("b", b.clone())], &["re", "im", "real"]);
-        for (found, wanted) in found.iter().zip([&a, &b, &a]) {
-            assert_floats(found, &dims, &wanted.to_floats().expect("floats"));
-        }
-    }
 }
 
 #[test]
@@ -379,100 +273,4 @@ fn tables_of_any_types_find_their_values() {
     assert_floats(&found[1], &[2], &[1.5, -1.0]);
     assert_eq!(found[2].to_strings().expect("strings"), [&b"y"[..], b"?"]);
     assert_ints(&found[3], &[], &[2000]);
-}
-
-#[test]
-fn boxes_of_several_classes_are_thinned_out() {
-    let graph = constant("per_class", &Tensor::scalar(2i32))
-        + &constant("total", &Tensor::scalar(3i32))
-        + &constant("overlap", &Tensor::scalar(0.5f32))
-        + &constant("least", &Tensor::scalar(0.1f32))
-        + &node(
-            "y",
-            "CombinedNonMaxSuppression",
-            &["boxes", "scores", "per_class", "total", "overlap", "least"],
-            &[],
-        );
-    // The second box overlaps the first by 0.8, the third lies apart and beyond the edge.
-    let boxes = [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.8, 2.0, 2.0, 3.0, 3.0];
-    let scores = [0.9, 0.3, 0.8, 0.7, 0.2, 0.05];
-    let inputs = [("boxes", floats(&[1, 3, 1, 4], &boxes)), ("scores", floats(&[1, 3, 2], &scores))];
-    let found = computed(&graph, &inputs, &["y", "y:1", "y:2", "y:3"]);
-    let kept = [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.8, 1.0, 1.0, 1.0, 1.0];
-    assert_floats(&found[0], &[1, 3, 4], &kept);
-    assert_floats(&found[1], &[1, 3], &[0.9, 0.7, 0.2]);
-    assert_floats(&found[2], &[1, 3], &[0.0, 1.0, 0.0]);
-    assert_ints(&found[3], &[1], &[3]);
-
-    // One box that is the best is kept once, and what is left of the places holds zeros.
-    let single = [
-        ("boxes", floats(&[1, 1, 1, 4], &boxes[..4])),
-        ("scores", floats(&[1, 1, 2], &[0.9, 0.05])),
-    ];
-    let found = computed(&graph, &single, &["y:1", "y:3"]);
-    assert_floats(&found[0], &[1, 3], &[0.9, 0.0, 0.0]);
-    assert_ints(&found[1], &[1], &[1]);
-}
-
-#[test]
-fn best_paths_are_read_off_without_blanks_and_repetitions() {
-    let attrs = [("merge_repeated", "b: true"), ("T", "type: DT_FLOAT")];
-    let graph = node("y", "CTCGreedyDecoder", &["scores", "lengths"], &attrs);
-    // The best labels are 0 0 2 0 of one sequence and 1 0 of the other, which ends there; 2 is the blank.
-    let step = |a: usize, b: usize| [a, b].map(|best| (0..3).map(move |label| if label == best { 2.0 } else { 1.0 }));
-    let scores: Vec<f32> = [step(0, 1), step(0, 0), step(2, 1), step(0, 1)]
-        .into_iter()
-        .flatten()
-        .flatten()
-        .collect();
-    let inputs = [("scores", floats(&[4, 2, 3], &scores)), ("lengths", ints(&[2], &[4, 2]))];
-    let found = computed(&graph, &inputs, &["y", "y:1", "y:2", "y:3"]);
-    assert_ints(&found[0], &[4, 2], &[0, 0, 0, 1, 1, 0, 1, 1]);
-    assert_ints(&found[1], &[4], &[0, 0, 1, 0]);
-    assert_ints(&found[2], &[2], &[2, 2]);
-    assert_floats(&found[3], &[2, 1], &[-8.0, -4.0]);
-}
-
-#[test]
-fn cells_of_one_operation_make_their_steps() {
-    let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
-    let lstm = |gates: [f64; 4], cells: f64| {
-        let [input, cell, forget, output] = gates;
-        let cells = cell.tanh() * sigmoid(input) + cells * sigmoid(forget);
-        (cells, cells.tanh() * sigmoid(output))
-    };
-    let (w, b) = ([0.5, -1.0, 0.25, 1.0, 1.5, 0.5, -0.5, 0.75], [0.1, 0.2, 0.3, 0.4]);
-    let graph = constant("steps", &Tensor::scalar(2i64))
-        + &constant("w", &floats(&[2, 4], &w.map(|w| w as f32)))
-        + &constant("none", &floats(&[1], &[0.0]))
-        + &constant("b", &floats(&[4], &b.map(|b| b as f32)))
-        + &node(
-            "layer",
-            "BlockLSTM",
-            &["steps", "x", "c", "h", "w", "none", "none", "none", "b"],
-            &[("forget_bias", "f: 1"), ("cell_clip", "f: -1"), ("use_peephole", "b: false")],
-        )
-        + &node(
-            "cell",
-            "LSTMBlockCell",
-            &["x0", "c", "h", "w", "none", "none", "none", "b"],
-            &[("forget_bias", "f: 1"), ("cell_clip", "f: 0.1"), ("use_peephole", "b: false")],
-        );
-    let inputs = [
-        ("x", floats(&[3, 1, 1], &[1.0, -2.0, 3.0])),
-        ("x0", floats(&[1, 1], &[1.0])),
-        ("c", floats(&[1, 1], &[0.5])),
-        ("h", floats(&[1, 1], &[-0.25])),
-    ];
-    let found = computed(&graph, &inputs, &["layer:1", "layer:6", "cell:1"]);
-    let gates = |x: f64, h: f64| {
-        let mut gates = std::array::from_fn(|i| x * w[i] + h * w[4 + i] + b[i]);
-        gates[2] += 1.0;
-        gates
-    };
-    let first = lstm(gates(1.0, -0.25), 0.5);
-    let second = lstm(gates(-2.0, first.1), first.0);
-    assert_floats(&found[0], &[3, 1, 1], &[first.0, second.0, 0.0]);
-    assert_floats(&found[1], &[3, 1, 1], &[first.1, second.1, 0.0]);
-    assert_floats(&found[2], &[1, 1], &[first.0.clamp(-0.1, 0.1)]);
 }
