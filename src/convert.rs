@@ -1,6 +1,8 @@
 //! The whole pipeline in one call: read, lower, clean up, quantize where asked for, and tell what became of each operation.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use planish_core::pass::{Observer, Verify};
@@ -10,7 +12,7 @@ use planish_core::{Choice, Model, PassManager, Report};
 use planish_passes::{QuantizeOptions, Target, pipelines};
 use planish_tflite::WriteOptions;
 
-use crate::saved_model::Reader;
+use crate::saved_model::{Reader, is_saved_model};
 use crate::{Error, Result};
 
 mod decisions;
@@ -111,7 +113,7 @@ impl ConvertOptions {
     /// As [`ConvertOptions::pipeline()`].
     pub fn pipeline_for(&self, input: &Path) -> Result<PassManager> {
         let asked = self.quantize.is_some() || !self.passes.trim().is_empty();
-        let raw = self.raw || input.is_file() && !asked;
+        let raw = self.raw || !is_saved_model(input) && !asked;
         ConvertOptions { raw, ..self.clone() }.pipeline()
     }
 }
@@ -167,11 +169,11 @@ pub fn convert_observed(input: impl AsRef<Path>, options: &ConvertOptions, obser
 /// Where the model cannot be read, or a choice is not in it.
 pub fn read(input: impl AsRef<Path>, options: &ConvertOptions) -> Result<Model> {
     let input = input.as_ref();
-    let kind = std::fs::metadata(input).map_err(|source| Error::Missing {
+    std::fs::metadata(input).map_err(|source| Error::Missing {
         path: input.to_owned(),
         source,
     })?;
-    if kind.is_dir() {
+    if is_saved_model(input) {
         let mut reader = Reader::new(input).raw();
         if !options.tags.is_empty() {
             reader = reader.tags(options.tags.iter().cloned());
@@ -199,10 +201,28 @@ pub fn read(input: impl AsRef<Path>, options: &ConvertOptions) -> Result<Model> 
             choice,
         });
     }
-    planish_tflite::read_file(input).map_err(|source| Error::ReadFile {
-        path: input.to_owned(),
-        source,
+    planish_tflite::read_file(input).map_err(|source| match source {
+        planish_tflite::Error::NotTflite(_) => Error::OtherFormat {
+            path: input.to_owned(),
+            advice: advice(input),
+            source,
+        },
+        source => Error::ReadFile {
+            path: input.to_owned(),
+            source,
+        },
     })
+}
+
+/// What to do with a file that is no TFLite file, by what it starts with.
+fn advice(input: &Path) -> &'static str {
+    let mut start = [0; 4];
+    let read = File::open(input).and_then(|mut file| file.read_exact(&mut start));
+    match &start {
+        b"\x89HDF" if read.is_ok() => "it is an HDF5 file, as Keras writes; load it in Keras and `export` a SavedModel",
+        b"PK\x03\x04" if read.is_ok() => "it is an archive, as Keras writes; load it in Keras and `export` a SavedModel",
+        _ => "planish reads .tflite files and the folders of SavedModels",
+    }
 }
 
 impl Converted {

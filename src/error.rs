@@ -28,7 +28,18 @@ pub enum Error {
         /// What was chosen.
         choice: &'static str,
     },
-    /// A file is no TFLite file, or is damaged.
+    /// A file of another format.
+    #[error("cannot read the model `{path}`; {advice}")]
+    OtherFormat {
+        /// The file.
+        path: PathBuf,
+        /// What to do about it.
+        advice: &'static str,
+        /// Why it is no TFLite file.
+        #[source]
+        source: planish_tflite::Error,
+    },
+    /// A TFLite file that is damaged, or cannot be read.
     #[error("cannot read the model `{path}`")]
     ReadFile {
         /// The file.

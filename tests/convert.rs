@@ -198,6 +198,17 @@ fn an_input_may_get_a_fixed_shape() {
 }
 
 #[test]
+fn a_saved_model_goes_by_the_file_that_holds_its_graph() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let [by_folder, by_file] = ["folder.tflite", "file.tflite"].map(|name| folder.path().join(name));
+    let source = model("digits_cnn");
+    succeed(&["convert", text_of(&source), "-o", text_of(&by_folder)]);
+    succeed(&["convert", text_of(&source.join("saved_model.pb")), "-o", text_of(&by_file)]);
+    let [by_folder, by_file] = [by_folder, by_file].map(|path| fs::read(path).expect("it was written"));
+    assert!(by_folder == by_file, "both ways give the same bytes");
+}
+
+#[test]
 fn bad_input_is_refused_with_one_message_and_leaves_nothing_behind() {
     let folder = TempDir::new().expect("a temporary folder");
     let path = |name: &str| folder.path().join(name);
@@ -210,10 +221,15 @@ fn bad_input_is_refused_with_one_message_and_leaves_nothing_behind() {
     fs::create_dir(path("empty")).expect("a folder");
     fail(&["convert", text_of(&path("empty")), "-o", out], &["empty", "SavedModel"]);
     fs::write(path("text.tflite"), "no model at all").expect("a file");
-    fail(&["convert", text_of(&path("text.tflite")), "-o", out], &["text.tflite"]);
+    fail(
+        &["convert", text_of(&path("text.tflite")), "-o", out],
+        &["text.tflite", "SavedModels"],
+    );
+    fs::write(path("layers.keras"), b"PK\x03\x04 and files").expect("a file");
+    fail(&["convert", text_of(&path("layers.keras")), "-o", out], &["layers.keras", "export"]);
     fail(&["convert", good, "-o", out, "--signature", "train"], &["train", "serving_default"]);
     fail(&["convert", good, "-o", out, "--tags", "gpu"], &["gpu"]);
-    fail(&["convert", good, "-o", out, "--shape", "picture=1x8x8x1"], &["picture"]);
+    fail(&["convert", good, "-o", out, "--shape", "picture=1x8x8x1"], &["picture", "image"]);
     fail(
         &["convert", good, "-o", out, "--passes", "make_faster"],
         &["make_faster", "post_training_quantize"],
@@ -276,7 +292,7 @@ fn bad_input_is_refused_with_one_message_and_leaves_nothing_behind() {
         .map(|e| e.file_name())
         .collect();
     left.sort();
-    assert_eq!(left, ["empty", "text.tflite"]);
+    assert_eq!(left, ["empty", "layers.keras", "text.tflite"]);
 }
 
 #[test]

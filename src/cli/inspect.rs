@@ -7,7 +7,7 @@ use clap::Args;
 use planish::convert::weight_bytes;
 use planish::core::text;
 use planish::core::{Model, Op};
-use planish::saved_model::{Contents, PortInfo, Reader};
+use planish::saved_model::{Contents, PortInfo, Reader, is_saved_model};
 
 use super::model_arguments::ModelArguments;
 use super::size::{self, Size};
@@ -26,14 +26,15 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> Outcome {
     let path = &arguments.model.model;
     let mut options = arguments.model.options();
-    options.raw |= path.is_file();
+    let saved_model = is_saved_model(path);
+    options.raw |= !saved_model;
     if arguments.text {
         let model = planish::convert(path, &options)?.model;
         out.write_all(text::print(&model).as_bytes())?;
         std::mem::forget(model);
         return Ok(());
     }
-    if path.is_dir() {
+    if saved_model {
         let contents = Reader::new(path).contents()?;
         write_contents(&contents, out)?;
         out.flush()?;

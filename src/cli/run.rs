@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 use planish::core::{DType, Model, Signature, Tensor};
 use planish::kernels::interpret::{Interpreter, Options};
+use planish::saved_model::is_saved_model;
 
 use super::Outcome;
 use super::model_arguments::ModelArguments;
@@ -36,10 +37,10 @@ pub(super) fn run(arguments: Arguments, _: &mut dyn Write) -> Outcome {
     let path = &arguments.model.model;
     let progress = Progress::start(format!("reading {}", path.display()));
     let mut options = arguments.model.options();
-    let in_folder = path.is_dir();
-    options.raw |= !in_folder;
+    let saved_model = is_saved_model(path);
+    options.raw |= !saved_model;
     let wanted = arguments.model.signatures.first();
-    if !in_folder {
+    if !saved_model {
         options.signatures.clear();
     }
     let model = planish::convert(path, &options)?.model;

@@ -4,6 +4,8 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
+use planish::saved_model::is_saved_model;
+
 /// A number of bytes, displayed with a unit.
 #[derive(Clone, Copy)]
 pub(super) struct Size(pub(super) u64);
@@ -29,6 +31,11 @@ pub(super) fn of(path: &Path) -> Size {
             .filter(fs::Metadata::is_file)
             .map(|m| m.len())
             .sum()
+    };
+    // A SavedModel may go by the file that holds its graph.
+    let path = match path.parent() {
+        Some(folder) if path.is_file() && is_saved_model(path) => folder,
+        _ => path,
     };
     match fs::metadata(path) {
         Ok(m) if m.is_dir() => Size(files(path) + files(&path.join("variables"))),

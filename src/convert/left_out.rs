@@ -8,7 +8,7 @@ use planish_core::op::OpKind;
 use planish_core::pass::Observer;
 
 use super::{ConvertOptions, Converted, convert_observed};
-use crate::saved_model::Reader;
+use crate::saved_model::{Reader, is_saved_model};
 use crate::{Error, Result};
 
 /// Signatures beyond this many are not tried one by one.
@@ -98,7 +98,7 @@ fn choosing(options: &ConvertOptions, signatures: Vec<String>) -> ConvertOptions
 /// The signatures to try one by one, if there is a choice.
 fn alternatives(input: &Path, options: &ConvertOptions) -> Option<Vec<String>> {
     let chosen = !options.signatures.is_empty() || !options.outputs.is_empty() || !options.shapes.is_empty();
-    if chosen || !input.is_dir() {
+    if chosen || !is_saved_model(input) {
         return None;
     }
     let contents = Reader::new(input).contents().ok()?;

@@ -26,6 +26,7 @@ mod variables;
 
 pub use contents::{Contents, FunctionInfo, MetaGraphInfo, PortInfo, SignatureInfo};
 pub use error::Error;
+pub use open::is_saved_model;
 pub use reader::Reader;
 
 use planish_core::model::Model;

@@ -24,9 +24,18 @@ pub(crate) struct Opened {
     encoded: Vec<Bytes>,
 }
 
+/// Whether a path is what a SavedModel is found by: a folder, or the file in it that holds the graph.
+pub fn is_saved_model(path: &Path) -> bool {
+    path.is_dir() || is_graph_file(path)
+}
+
+fn is_graph_file(path: &Path) -> bool {
+    path.file_name().is_some_and(|n| n == BINARY || n == TEXT) && path.is_file()
+}
+
 /// Opens the folder, or the file in it.
 pub(crate) fn open(path: &Path) -> Result<Opened, Error> {
-    let dir = if path.file_name().is_some_and(|n| n == BINARY || n == TEXT) && path.is_file() {
+    let dir = if is_graph_file(path) {
         path.parent().unwrap_or(Path::new("")).to_owned()
     } else {
         path.to_owned()
@@ -81,7 +90,7 @@ fn explain_missing(dir: &Path) -> Error {
     } else if let Some(inner) = nested(dir) {
         format!("there is no {BINARY} in it; did you mean {}?", inner.display())
     } else {
-        format!("there is no {BINARY} in it")
+        format!("there is no {BINARY} in it, which `tf.saved_model.save` and Keras's `model.export` write")
     };
     Error::not_a_saved_model(dir, what)
 }

@@ -1,6 +1,6 @@
 //! Choosing what to read, and reading it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use planish_core::model::Model;
@@ -114,12 +114,18 @@ impl Reader {
                 names.join(", ")
             )));
         }
+        let mut all_inputs = BTreeSet::new();
         for root in &roots {
             let inputs = importer.import(root, &self.shapes, &self.outputs)?;
             unknown.retain(|name| !inputs.contains(name));
+            all_inputs.extend(inputs);
         }
         if let Some(name) = unknown.first() {
-            return Err(Error::Choice(format!("no input is called {name}, for which a shape was given")));
+            let all: Vec<String> = all_inputs.into_iter().collect();
+            return Err(Error::Choice(format!(
+                "no input is called {name}, for which a shape was given; the inputs are: {}",
+                all.join(", ")
+            )));
         }
         let (model, checks) = importer.finish();
         if self.verify {
