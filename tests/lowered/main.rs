@@ -274,3 +274,37 @@ fn tables_of_any_types_find_their_values() {
     assert_eq!(found[2].to_strings().expect("strings"), [&b"y"[..], b"?"]);
     assert_ints(&found[3], &[], &[2000]);
 }
+
+#[test]
+fn rows_of_different_lengths_become_dense() {
+    let dense = |name: &str, kinds: &str, partitions: &[&str]| {
+        let inputs = [&["shape", "values", "default"], partitions].concat();
+        node(
+            name,
+            "RaggedTensorToTensor",
+            &inputs,
+            &[("row_partition_types", &format!("list {{ {kinds} }}"))],
+        )
+    };
+    let graph = constant("shape", &longs(&[2], &[-1, -1]))
+        + &constant("default", &Tensor::scalar(7i32))
+        + &constant("count", &Tensor::scalar(4i64))
+        + &dense("by_splits", r#"s: "ROW_SPLITS""#, &["splits"])
+        + &dense("by_rows", r#"s: "FIRST_DIM_SIZE" s: "VALUE_ROWIDS""#, &["count", "rows"]);
+    let inputs = [
+        ("values", ints(&[4], &[1, 2, 3, 4])),
+        ("splits", longs(&[4], &[0, 2, 2, 4])),
+        ("rows", longs(&[4], &[1, 1, 1, 3])),
+    ];
+    let found = computed(&graph, &inputs, &["by_splits", "by_rows"]);
+    assert_ints(&found[0], &[3, 2], &[1, 2, 7, 7, 3, 4]);
+    assert_ints(&found[1], &[4, 3], &[7, 7, 7, 1, 2, 3, 7, 7, 7, 4, 7, 7]);
+    let none = [
+        ("values", ints(&[0], &[])),
+        ("splits", longs(&[1], &[0])),
+        ("rows", longs(&[0], &[])),
+    ];
+    let found = computed(&graph, &none, &["by_splits", "by_rows"]);
+    assert_ints(&found[0], &[0, 0], &[]);
+    assert_ints(&found[1], &[4, 0], &[]);
+}

@@ -37,6 +37,7 @@ mod partition;
 mod patches;
 mod pool;
 mod quantization;
+mod ragged;
 mod random;
 mod reduction;
 mod resampling;

@@ -48,6 +48,17 @@ impl Node<'_> {
         }
     }
 
+    pub(super) fn attr_texts(&self, name: &str) -> Vec<&str> {
+        match self.attr(name) {
+            Some(Attr::List(list)) => list
+                .bytes
+                .iter()
+                .map(|bytes| std::str::from_utf8(bytes).unwrap_or_default())
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// An element type as graphs compute with it.
     pub(super) fn attr_dtype(&self, name: &str, default: DType) -> Result<DType, Stop> {
         Ok(computed(self.declared_dtype(name, default)?))

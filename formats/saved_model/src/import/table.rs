@@ -9,8 +9,8 @@ use super::complex::by_parts;
 use super::node::Node;
 use super::{
     Imported, array, batch_norm, binary, branch, cells, color, complex, composite, constant, convolution, crop, decoding, detection,
-    diagonal, examples, fourier, index, list, matrix, movement, partition, patches, pool, quantization, random, reduction, resampling,
-    resource, segment, select, sparse, tables, unary, while_loop,
+    diagonal, examples, fourier, index, list, matrix, movement, partition, patches, pool, quantization, ragged, random, reduction,
+    resampling, resource, segment, select, sparse, tables, unary, while_loop,
 };
 
 type Import = fn(&mut Node<'_>) -> Imported;
@@ -237,6 +237,7 @@ const TABLE: &[(&str, Import)] = &[
     ("RFFT", fourier::rfft),
     ("RFFT2D", fourier::rfft_2d),
     ("RGBToHSV", color::rgb_to_hsv),
+    ("RaggedTensorToTensor", ragged::to_dense),
     ("RandomStandardNormal", random::standard_normal),
     ("RandomUniform", random::uniform),
     ("Range", movement::range),
