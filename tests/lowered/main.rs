@@ -308,3 +308,29 @@ fn rows_of_different_lengths_become_dense() {
     assert_ints(&found[0], &[0, 0], &[]);
     assert_ints(&found[1], &[4, 0], &[]);
 }
+
+#[test]
+fn systems_of_equations_are_solved() {
+    let graph = node("inverse", "MatrixInverse", &["a"], &[])
+        + &node("solution", "MatrixSolve", &["a", "b"], &[("adjoint", "b: true")])
+        + &node("below", "MatrixTriangularSolve", &["a", "b"], &[("lower", "b: true")])
+        + &node("determinant", "MatrixDeterminant", &["a"], &[])
+        + &node("log", "LogMatrixDeterminant", &["a"], &[])
+        + &node("factor", "Cholesky", &["c"], &[]);
+    // The first pivot is zero in one matrix, so that rows change places.
+    let inputs = [
+        ("a", floats(&[2, 1, 2, 2], &[0.0, 2.0, 4.0, 1.0, 2.0, 0.0, 1.0, -1.0])),
+        ("b", floats(&[2, 1, 2, 1], &[8.0, 2.0, 4.0, 6.0])),
+        ("c", floats(&[2, 2], &[4.0, 99.0, 2.0, 10.0])),
+    ];
+    let outputs = ["inverse", "solution", "below", "determinant", "log", "log:1", "factor"];
+    let found = computed(&graph, &inputs, &outputs);
+    assert_floats(&found[0], &[2, 1, 2, 2], &[-0.125, 0.25, 0.5, 0.0, 0.5, 0.0, 0.5, -1.0]);
+    assert_floats(&found[1], &[2, 1, 2, 1], &[-0.5, 2.0, 5.0, -6.0]);
+    assert_floats(&found[3], &[2, 1], &[-8.0, -2.0]);
+    assert_floats(&found[4], &[2, 1], &[-1.0, -1.0]);
+    assert_floats(&found[5], &[2, 1], &[8f64.ln(), 2f64.ln()]);
+    assert_floats(&found[6], &[2, 2], &[2.0, 0.0, 1.0, 3.0]);
+    let below = found[2].to_floats().expect("floats");
+    assert_eq!(below[2..], [2.0, -4.0]);
+}

@@ -28,6 +28,7 @@ mod fourier;
 mod frame;
 mod index;
 mod inner_graph;
+mod linear;
 mod list;
 mod matrix;
 mod movement;

@@ -75,7 +75,7 @@ fn positions(node: &mut Node<'_>, x: Value, axis: usize) -> Result<Value, Stop> 
 }
 
 /// How far each element of a matrix lies below its diagonal.
-fn below_diagonal(node: &mut Node<'_>, x: Value) -> Result<Value, Stop> {
+pub(super) fn below_diagonal(node: &mut Node<'_>, x: Value) -> Result<Value, Stop> {
     let rank = node.known_rank(x)?;
     if rank < 2 {
         return Err(node.error("its input is no matrix"));
