@@ -119,6 +119,8 @@ pub struct Graph {
     inner: StableDiGraph<OpData, Edge>,
     /// How many edges are gone but not taken out yet.
     gone: usize,
+    /// What has been added since this was last asked for.
+    added: Vec<OpId>,
     parameters: OpId,
     ret: OpId,
 }
@@ -133,6 +135,7 @@ impl Graph {
             name: name.into(),
             inner,
             gone: 0,
+            added: Vec::new(),
             parameters,
             ret,
         }

@@ -105,10 +105,11 @@ fn apply<R: Rule>(rule: &R, model: &mut Model, graph_id: GraphId, cx: &mut Conte
                 operation: graph.label(id),
             });
         }
-        let first_new = graph.ids().last().map_or(0, |id| id.index() + 1);
+        graph.take_added();
         let results: Vec<(Value, Vec<Use>)> = graph.results_of(id).into_iter().map(|v| (v, graph.uses(v))).collect();
         let label = graph.label(id);
         let stand_ins = rule.rewrite(found, graph);
+        let added = graph.take_added();
         assert_eq!(stand_ins.len(), results.len(), "{} gives a stand-in for each result", R::NAME);
         let mut replacements = Vec::with_capacity(results.len());
         for ((old, uses), new) in results.into_iter().zip(stand_ins) {
@@ -129,7 +130,7 @@ fn apply<R: Rule>(rule: &R, model: &mut Model, graph_id: GraphId, cx: &mut Conte
             for replacement in replacements.into_iter().rev() {
                 let new = replacement.new;
                 replacement.take_back(graph);
-                if new.op.index() >= first_new {
+                if added.contains(&new.op) {
                     replaced.extend(graph.retire(new.op));
                 }
             }
@@ -140,11 +141,11 @@ fn apply<R: Rule>(rule: &R, model: &mut Model, graph_id: GraphId, cx: &mut Conte
             next_place += 1;
             (next_place, u.op)
         }));
-        match replacements.iter().find(|r| r.new.op.index() >= first_new) {
+        match replacements.iter().find(|r| added.contains(&r.new.op)) {
             Some(r) => graph.move_after(id, r.new.op),
             None => graph.leave_after(id),
         }
-        for new in graph.ids().into_iter().filter(|n| n.index() >= first_new) {
+        for new in added {
             next_place += 1;
             queue.insert((next_place, new));
         }

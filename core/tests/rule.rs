@@ -182,3 +182,31 @@ fn what_readers_cannot_take_is_not_shown_to_them() {
     assert!(run(TakeOperand, &called("4")).expect("it is left alone").contains("identity"));
     assert!(!run(TakeOperand, &called("3")).expect("it fits").contains("identity"));
 }
+
+#[test]
+fn what_is_added_in_the_place_of_something_swept_is_seen() {
+    let source = r#"model {
+  graph @main (%x: f32[2]) {
+    %unused = exp %x
+    %unused_too = sin %x
+    %handle = var_handle {shared_name = "v"} : resource[]
+    %old = read_variable %handle : f32[2]
+    %n = neg %x after %old
+    %m = neg %n
+    ^0 = assign_variable %handle, %x after %n
+    return %m, %old
+  }
+}"#;
+    let mut model = parse(source);
+    for (_, graph) in model.graphs_mut() {
+        graph.sweep();
+    }
+    PassManager::new()
+        .add(NegToAbs)
+        .verify(Verify::EveryPass)
+        .run(&mut model)
+        .expect("the rule runs");
+    let found = text::print(&model);
+    assert!(!found.contains("neg"), "{found}");
+    assert!(found.contains("%n = abs %x after %old") && found.contains("after %n"), "{found}");
+}

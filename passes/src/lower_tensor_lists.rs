@@ -13,6 +13,7 @@ use planish_core::{Changed, Context, DType, Error, Graph, GraphId, Meaning, Mode
 use crate::dimensions::Extent;
 
 mod elements;
+mod in_order;
 
 use elements::{Written, as_row, element_written, grown, grows, known_element, of_any_length, write_item, zeros, zeros_like_item};
 
@@ -49,6 +50,8 @@ impl Pass for LowerTensorLists {
 enum List {
     /// A tensor of its elements.
     Tensor(Value),
+    /// A tensor of the elements that have been written, one after the other.
+    InOrder(Value),
     /// Reserved, with nothing written yet.
     Reserved { size: Value, element_shape: Value, dtype: DType },
 }
@@ -113,6 +116,12 @@ impl Lowering<'_> {
                 };
                 let list = lists.get(&list).cloned().ok_or_else(|| needs_list(graph))?;
                 let tensor = match list {
+                    List::InOrder(tensor) => {
+                        let longer = in_order::with_next(graph, tensor, index, item).ok_or_else(|| needs_list(graph))?;
+                        lists.insert(value, List::InOrder(longer));
+                        self.changed += 1;
+                        return Ok(());
+                    }
                     List::Tensor(tensor) => tensor,
                     List::Reserved { size, .. } => zeros_like_item(graph, size, item).ok_or_else(|| needs_list(graph))?,
                 };
@@ -132,7 +141,7 @@ impl Lowering<'_> {
                 let list = lists.get(&list).cloned().ok_or_else(|| needs_list(graph))?;
                 let row = as_row(graph, item).ok_or_else(|| problem(graph, op, "the rank of its item is unknown"))?;
                 let longer = match list {
-                    List::Tensor(tensor) => graph.add(
+                    List::Tensor(tensor) | List::InOrder(tensor) => graph.add(
                         Concatenation {
                             axis: 0,
                             activation: Activation::None,
@@ -182,7 +191,7 @@ impl Lowering<'_> {
                 let list = operand(0).and_then(|l| lists.get(&l).cloned()).ok_or_else(|| needs_list(graph))?;
                 let length = match list {
                     List::Reserved { size, .. } => size,
-                    List::Tensor(tensor) => {
+                    List::Tensor(tensor) | List::InOrder(tensor) => {
                         let count = crate::dimensions::dimensions(graph, &[Extent::Of(tensor, 0)]);
                         let scalar = graph.add_ints(&[]);
                         graph.add(Reshape {}, &[count, scalar])
@@ -194,7 +203,7 @@ impl Lowering<'_> {
                 let list = operand(0).and_then(|l| lists.get(&l).cloned()).ok_or_else(|| needs_list(graph))?;
                 let shape = match list {
                     List::Reserved { element_shape, .. } => element_shape,
-                    List::Tensor(tensor) => {
+                    List::Tensor(tensor) | List::InOrder(tensor) => {
                         let rank = graph
                             .ty(tensor)
                             .shape
@@ -218,7 +227,7 @@ impl Lowering<'_> {
                 let stand_ins: Vec<Option<Value>> = operands
                     .iter()
                     .map(|v| match v.and_then(|v| lists.get(&v)) {
-                        Some(List::Tensor(tensor)) => Some(*tensor),
+                        Some(List::Tensor(tensor) | List::InOrder(tensor)) => Some(*tensor),
                         _ => *v,
                     })
                     .collect();
@@ -237,10 +246,11 @@ impl Lowering<'_> {
         let called = kind.graphs();
         let skipped = usize::from(matches!(kind, Op::If(_)));
         let mut tensors: BTreeMap<usize, Value> = BTreeMap::new();
+        let mut in_order: BTreeMap<usize, Type> = BTreeMap::new();
         for (position, operand) in operands.iter().enumerate().skip(skipped) {
             let tensor = match lists.get(operand) {
                 None => continue,
-                Some(List::Tensor(tensor)) => *tensor,
+                Some(List::Tensor(tensor) | List::InOrder(tensor)) => *tensor,
                 Some(List::Reserved {
                     size,
                     element_shape,
@@ -248,18 +258,25 @@ impl Lowering<'_> {
                 }) => {
                     let (size, element_shape, dtype) = (*size, *element_shape, *dtype);
                     let known = known_element(self.model.graph(id), element_shape, dtype);
-                    let element = match known {
-                        Some(element) => element,
-                        None => called
+                    let written = || {
+                        let mut written = Written::new();
+                        called
                             .iter()
-                            .find_map(|&g| element_written(self.model, g, position - skipped, &mut Written::new()))
-                            .ok_or_else(|| problem(self.model.graph(id), op, "the shape of a list's elements is unknown"))?,
+                            .find_map(|&g| element_written(self.model, g, position - skipped, &mut written))
+                    };
+                    let Some(element) = known.or_else(written) else {
+                        let (tensor, ty) = self
+                            .in_order(id, kind, &operands, position)
+                            .ok_or_else(|| problem(self.model.graph(id), op, "the shape of a list's elements is unknown"))?;
+                        in_order.insert(position, ty);
+                        tensors.insert(position, tensor);
+                        continue;
                     };
                     let graph = self.model.graph_mut(id);
                     zeros(graph, size, &element, |parameter, axis| {
                         let source = operands[parameter + skipped];
                         match lists.get(&source) {
-                            Some(List::Tensor(tensor)) => Some((*tensor, axis)),
+                            Some(List::Tensor(tensor) | List::InOrder(tensor)) => Some((*tensor, axis)),
                             Some(List::Reserved { .. }) => None,
                             None => Some((source, axis)),
                         }
@@ -294,9 +311,14 @@ impl Lowering<'_> {
                 if longer.contains(&position) {
                     ty.shape = of_any_length(&ty.shape);
                 }
+                let mut list: fn(Value) -> List = List::Tensor;
+                if let Some(of_unknown_elements) = in_order.get(&position) {
+                    ty = of_unknown_elements.clone();
+                    list = List::InOrder;
+                }
                 let parameter = self.model.graph(inner).parameters()[position - skipped];
                 self.model.graph_mut(inner).info_mut(parameter).ty = ty;
-                inner_lists.insert(parameter, List::Tensor(parameter));
+                inner_lists.insert(parameter, list(parameter));
             }
             self.graph(inner, inner_lists)?;
         }
@@ -312,6 +334,16 @@ impl Lowering<'_> {
             }
         }
         Ok(())
+    }
+}
+
+impl Lowering<'_> {
+    /// What a list is before a loop that writes it in order, and the type of what the loop carries.
+    fn in_order(&mut self, id: GraphId, kind: &Op, state: &[Value], position: usize) -> Option<(Value, Type)> {
+        let Op::While(inner) = kind else { return None };
+        let element = in_order::written_in_order(self.model, self.model.graph(id), state, inner.body, position)?;
+        let nothing = in_order::nothing(self.model.graph_mut(id), &element)?;
+        Some((nothing, in_order::list_of(&element)?))
     }
 }
 
@@ -331,7 +363,7 @@ fn stand_in(graph: &mut Graph, old: Value, new: Value) {
 
 fn tensor_of(graph: &mut Graph, lists: &mut BTreeMap<Value, List>, list: Value, shape: Option<Value>, dtype: DType) -> Option<Value> {
     match lists.get(&list)?.clone() {
-        List::Tensor(tensor) => Some(tensor),
+        List::Tensor(tensor) | List::InOrder(tensor) => Some(tensor),
         List::Reserved { size, element_shape, .. } => {
             let element = known_element(graph, element_shape, dtype).or_else(|| known_element(graph, shape?, dtype))?;
             let tensor = zeros(graph, size, &element, |_, _| None)?;

@@ -50,6 +50,8 @@ pub fn clean_up() -> PassManager {
         .add(LowerBatchNorm)
         .add(FoldConstants)
         .add(FuseBias)
+        // What no operation before it could take, the one behind it may.
+        .add(FuseInputScale)
         // What is left of divisions has not become part of weights or formulas.
         .add(DivideByReciprocal)
         .add(AddZeroBias)

@@ -51,7 +51,13 @@ impl Graph {
     pub fn add_declared(&mut self, op: impl Into<Op>, operands: &[Option<Value>], results: Vec<ValueInfo>) -> OpId {
         let id = OpId(self.inner.add_node(OpData::new(op.into(), results.into())));
         self.set_operands(id, operands);
+        self.added.push(id);
         id
+    }
+
+    /// The operations that have been added since this was last called, or since the last sweep.
+    pub(crate) fn take_added(&mut self) -> Vec<OpId> {
+        std::mem::take(&mut self.added)
     }
 
     /// Adds an operation with one declared result, and returns that.

@@ -81,6 +81,7 @@ impl Graph {
                 todo.extend(self.edges(OpId(node), Incoming).map(|e| e.source()));
             }
         }
+        self.added.clear();
         let before = self.len();
         self.rebuild_edges(|node| keep.contains(&node));
         before - self.len()

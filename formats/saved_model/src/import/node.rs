@@ -184,6 +184,9 @@ impl<'i> Node<'i> {
     pub(super) fn add_many(&mut self, op: impl Into<Op>, operands: &[Value]) -> Result<Vec<Value>, Stop> {
         let optional: Vec<Option<Value>> = operands.iter().map(|&v| Some(v)).collect();
         let op = op.into();
+        if !takes_strings(op.kind()) && operands.iter().any(|&v| self.dtype(v) == DType::String) {
+            return Err(Stop::Foreign);
+        }
         let kind = op.name();
         let id = match self.importer.graph.try_add(op, &optional) {
             Ok(id) => id,
@@ -370,6 +373,35 @@ impl<'i> Node<'i> {
     pub(super) fn end_part(&mut self, created: Vec<OpId>) {
         self.created = created;
     }
+}
+
+/// Whether LiteRT has a kernel that computes with strings.
+fn takes_strings(kind: OpKind) -> bool {
+    use OpKind::{
+        Equal, ExpandDims, Fill, Foreign, Gather, GatherNd, HashtableFind, HashtableImport, Identity, NotEqual, Rank, Reshape, Shape,
+        Slice, Squeeze, StridedSlice, Tile, Transpose,
+    };
+    matches!(
+        kind,
+        Equal
+            | ExpandDims
+            | Fill
+            | Foreign
+            | Gather
+            | GatherNd
+            | HashtableFind
+            | HashtableImport
+            | Identity
+            | NotEqual
+            | Rank
+            | Reshape
+            | Shape
+            | Slice
+            | Squeeze
+            | StridedSlice
+            | Tile
+            | Transpose
+    )
 }
 
 impl Importer {

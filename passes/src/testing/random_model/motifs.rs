@@ -309,6 +309,20 @@ const MOTIFS: &[Motif] = &[
     .gain(|x| 9.0 * features(x)),
     Motif::new(
         matrix,
+        512.0,
+        "graph @motif (%x: $x) {
+  %scale = const f32[$1] random(26)
+  %offset = const f32[$1] random(27)
+  %w = const f32[3, $1] random(28)
+  %scaled = mul %x, %scale
+  %moved = add %scaled, %offset
+  %y = fully_connected %moved, %w
+  return %y
+}",
+    )
+    .gain(features),
+    Motif::new(
+        matrix,
         256.0,
         "graph @motif (%x: $x) {
   %w = const f32[4, $1] random(25)
