@@ -8,14 +8,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use planish_core::attr::Activation;
 use planish_core::op::{Concatenation, Gather, Reshape};
-use planish_core::{Changed, Context, DType, Error, Graph, GraphId, Meaning, Model, Op, OpId, Pass, PassEntry, Type, Value, inventory};
+use planish_core::{
+    Changed, Context, DType, Error, Graph, GraphId, Meaning, Model, Op, OpId, Pass, PassEntry, Shape, Type, Value, inventory,
+};
 
 use crate::dimensions::Extent;
 
 mod elements;
 mod in_order;
 
-use elements::{Written, as_row, element_written, grown, grows, known_element, of_any_length, write_item, zeros, zeros_like_item};
+use elements::{
+    Written, as_row, element_written, grown, grows, known_element, of_any_length, tell_elements, write_item, zeros, zeros_like_item,
+};
 
 /// Turns TensorFlow's tensor lists into plain tensors.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -245,6 +249,14 @@ impl Lowering<'_> {
         let operands: Vec<Value> = self.model.graph(id).operands(op).into_iter().flatten().collect();
         let called = kind.graphs();
         let skipped = usize::from(matches!(kind, Op::If(_)));
+        let tensor_of = |position: &usize| match lists.get(&operands[*position])? {
+            List::Tensor(tensor) => Some((*position - skipped, self.model.graph(id).ty(*tensor).shape.clone())),
+            _ => None,
+        };
+        let known: Vec<(usize, Shape)> = (skipped..operands.len()).filter_map(|position| tensor_of(&position)).collect();
+        for &inner in &called {
+            tell_elements(self.model.graph_mut(inner), &known);
+        }
         let mut tensors: BTreeMap<usize, Value> = BTreeMap::new();
         let mut in_order: BTreeMap<usize, Type> = BTreeMap::new();
         for (position, operand) in operands.iter().enumerate().skip(skipped) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use planish_core::attr::Activation;
 use planish_core::op::{Add, Concatenation, DynamicUpdateSlice, Maximum, Pad, Reshape, Sub};
-use planish_core::{DType, Dim, Graph, GraphId, Model, Op, Shape, Tensor, Value};
+use planish_core::{DType, Dim, Graph, GraphId, Model, Op, Shape, Tensor, Value, infer};
 
 use crate::dimensions::{Extent, dimensions, filled};
 use crate::extents::parameter_dimension;
@@ -89,6 +89,40 @@ fn element_written_in(model: &Model, id: GraphId, position: usize, written: &mut
         }
     }
     None
+}
+
+/// Says of what is read from lists, which are tensors of these shapes where a graph is called, and of what is made of it,
+/// what is known from that: what is written into other lists may depend on it.
+pub(super) fn tell_elements(graph: &mut Graph, lists: &[(usize, Shape)]) {
+    let parameters = graph.parameters();
+    let mut told = false;
+    for (position, shape) in lists {
+        let (Some(&list), Some([_, element @ ..])) = (parameters.get(*position), shape.dims()) else {
+            continue;
+        };
+        for reader in graph.uses(list) {
+            let item = Value { op: reader.op, port: 0 };
+            if matches!(graph.op(reader.op), Op::TensorListGetItem(_)) && graph.ty(item).shape.rank().is_none() {
+                graph.info_mut(item).ty.shape = Shape::new(element.iter().copied());
+                told = true;
+            }
+        }
+    }
+    if !told {
+        return;
+    }
+    for id in graph.order() {
+        let operands: Vec<_> = graph.operands(id).into_iter().map(|v| v.map(|v| graph.value(v))).collect();
+        let Ok(types) = infer::results(graph.op(id), &operands) else {
+            continue;
+        };
+        for (result, ty) in graph.results_of(id).into_iter().zip(types) {
+            let info = graph.info_mut(result);
+            if let Some(shape) = info.ty.shape.meet(&ty.shape) {
+                info.ty.shape = shape;
+            }
+        }
+    }
 }
 
 /// `size` elements of zeros.
