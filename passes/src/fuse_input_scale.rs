@@ -2,6 +2,9 @@
 //!
 //! `w · (c × x) + b = (w × c) · x + b` and `w · (x + c) + b = w · x + (b + w · c)`, input channel by input channel: what is
 //! left of a normalization behind an activation. Quantized inputs then have the range of the activation in all channels.
+//!
+//! Differences and quotients stay: they are how models normalize what comes in, whose offset would take the range of quantized
+//! inputs for itself.
 
 use planish_core::attr::{Activation, WeightsFormat};
 use planish_core::{Graph, Op, OpId, OpRef, PassEntry, Rule, Skip, Tensor, Value, ValueRef, inventory};
@@ -42,9 +45,9 @@ impl Rule for FuseInputScale {
         };
         let (x, weights) = (op.operand(0).ok_or(Skip::No)?, op.operand(1).ok_or(Skip::No)?);
         let before = x.producer();
-        let commutes = match before.op() {
-            Op::Add(_) | Op::Mul(_) => true,
-            Op::Sub(_) | Op::Div(_) => false,
+        let scales = match before.op() {
+            Op::Add(_) => false,
+            Op::Mul(_) => true,
             _ => return Err(Skip::No),
         };
         if activation(before.op()) != Some(Activation::None) || !is_f32(x) || product.weights_format != WeightsFormat::Plain {
@@ -53,7 +56,7 @@ impl Rule for FuseInputScale {
         let (a, b) = (before.operand(0).ok_or(Skip::No)?, before.operand(1).ok_or(Skip::No)?);
         let (input, constant) = match (a.constant(), b.constant()) {
             (None, Some(_)) => (a, b),
-            (Some(_), None) if commutes => (b, a),
+            (Some(_), None) => (b, a),
             _ => return Err(Skip::No),
         };
         let Some(old) = weights.constant().filter(|_| is_f32(weights)) else {
@@ -81,17 +84,13 @@ impl Rule for FuseInputScale {
                 Some(floats.ok_or_else(|| Skip::because("its bias is not a constant"))?)
             }
         };
-        let numbers: Vec<f64> = match before.op() {
-            Op::Sub(_) => numbers.iter().map(|n| -n).collect(),
-            Op::Div(_) => numbers.iter().map(|n| 1.0 / n).collect(),
-            _ => numbers,
-        };
         if numbers.iter().any(|n| !n.is_finite()) {
             return Err(Skip::because("a constant is not finite"));
         }
-        let (weights, bias) = match before.op() {
-            Op::Mul(_) | Op::Div(_) => (old.scaled(1, &numbers).ok_or(Skip::No)?, bias),
-            _ => (old.clone(), Some(shifted(old, bias, &numbers).ok_or(Skip::No)?)),
+        let (weights, bias) = if scales {
+            (old.scaled(1, &numbers).ok_or(Skip::No)?, bias)
+        } else {
+            (old.clone(), Some(shifted(old, bias, &numbers).ok_or(Skip::No)?))
         };
         Ok(Match {
             product: op.id(),
