@@ -4,7 +4,7 @@
 //! left of a normalization behind an activation. Quantized inputs then have the range of the activation in all channels.
 //!
 //! Differences and quotients stay: they are how models normalize what comes in, whose offset would take the range of quantized
-//! inputs for itself.
+//! inputs for itself. So do the scales of sequences of vectors, which layer normalization has brought to one range already.
 
 use planish_core::attr::{Activation, WeightsFormat};
 use planish_core::{Graph, Op, OpId, OpRef, PassEntry, Rule, Skip, Tensor, Value, ValueRef, inventory};
@@ -67,8 +67,7 @@ impl Rule for FuseInputScale {
             _ => return Err(Skip::No),
         };
         let dims = x.ty().shape.dims().ok_or(Skip::No)?;
-        let as_it_lies = product.keep_num_dims || dims.len() == 2;
-        if !as_it_lies || dims.last().and_then(|d| d.known()) != Some(channels) || !cannot_enlarge(constant, input) {
+        if dims.len() != 2 || dims.last().and_then(|d| d.known()) != Some(channels) || !cannot_enlarge(constant, input) {
             return Err(Skip::No);
         }
         let Some(numbers) = per_channel(constant, channels) else {
