@@ -3,7 +3,7 @@
 use planish_core::attr::Blob;
 use planish_core::infer::InferError;
 use planish_core::op::{self, Arity, Op, OpKind};
-use planish_core::{DType, Dim, Graph, GraphId, OpId, Shape, Tensor, Type, Value, ValueInfo};
+use planish_core::{DType, Dim, Graph, GraphId, OpId, Quant, Shape, Tensor, Type, Value, ValueInfo};
 
 use super::{Source, inconsistent};
 use crate::blocks::{self, Blocks};
@@ -113,7 +113,21 @@ impl Reader<'_, '_> {
         let dtype = self.dtype(index)?;
         let extents: Vec<i32> = tensor.shape().map(|s| s.iter().collect()).unwrap_or_default();
         let signature: Vec<i32> = tensor.shape_signature().map(|s| s.iter().collect()).unwrap_or_default();
-        let dims = if signature.len() == extents.len() { &signature } else { &extents };
+        let mut dims = if signature.len() == extents.len() {
+            signature
+        } else {
+            extents.clone()
+        };
+        let decoded = match tensor.quantization() {
+            Some(table) => quantization::decode(table, &extents).map_err(|p| inconsistent(self.place(index), p))?,
+            None => quantization::Decoded::default(),
+        };
+        // Runtimes look at it only where integers are stored.
+        let quant = decoded.quant.filter(|_| dtype.is_int());
+        // There is a slice for each scale, whatever the signature leaves open.
+        if let Some(axis) = quant.as_ref().and_then(Quant::axis) {
+            dims[axis] = extents[axis];
+        }
         let shape = if dims.is_empty() && !tensor.has_rank() {
             Shape::unranked()
         } else {
@@ -121,12 +135,8 @@ impl Reader<'_, '_> {
         };
         let mut info = ValueInfo::new(Type::new(dtype, shape));
         info.name = tensor.name().filter(|name| !name.is_empty()).map(Into::into);
-        if let Some(quantization) = tensor.quantization() {
-            let decoded = quantization::decode(quantization, &extents).map_err(|p| inconsistent(self.place(index), p))?;
-            // Runtimes look at it only where integers are stored.
-            info.ty.quant = decoded.quant.filter(|_| dtype.is_int());
-            info.range = decoded.range;
-        }
+        info.ty.quant = quant;
+        info.range = decoded.range;
         Ok(info)
     }
 
@@ -293,9 +303,11 @@ impl Reader<'_, '_> {
         match self.graph.infer(id) {
             Ok(types) => {
                 for (value, inferred) in self.graph.results_of(id).into_iter().zip(types) {
-                    let declared = &mut self.graph.info_mut(value).ty.shape;
-                    if !declared.compatible(&inferred.shape) {
-                        *declared = inferred.shape;
+                    let declared = &mut self.graph.info_mut(value).ty;
+                    if !declared.shape.compatible(&inferred.shape) {
+                        declared.shape = inferred.shape;
+                        // Scales were there for slices that it does not have.
+                        declared.quant = declared.quant.take().filter(|quant| quant.axis().is_none());
                     }
                 }
             }
