@@ -128,11 +128,7 @@ fn apply<R: Rule>(rule: &R, model: &mut Model, graph_id: GraphId, cx: &mut Conte
         graph = model.graph_mut(graph_id);
         if let Err(problem) = fits {
             for replacement in replacements.into_iter().rev() {
-                let new = replacement.new;
                 replacement.take_back(graph);
-                if added.contains(&new.op) {
-                    replaced.extend(graph.retire(new.op));
-                }
             }
             skipped.insert(id, format!("the model contradicts itself here: {problem}").into());
             continue;
