@@ -80,6 +80,7 @@ fn apply<R: Rule>(rule: &R, model: &mut Model, graph_id: GraphId, cx: &mut Conte
     let mut replaced: BTreeSet<OpId> = BTreeSet::new();
     let mut skipped = std::collections::BTreeMap::new();
     let mut count = 0;
+    let mut taken_back = false;
     while let Some((_, id)) = queue.pop_first() {
         let fixed = graph.op(id).kind().has_effects() || graph.results_of(id).into_iter().any(|v| graph.is_state(v));
         if replaced.contains(&id) || fixed {
@@ -130,6 +131,7 @@ fn apply<R: Rule>(rule: &R, model: &mut Model, graph_id: GraphId, cx: &mut Conte
             for replacement in replacements.into_iter().rev() {
                 replacement.take_back(graph);
             }
+            taken_back = true;
             skipped.insert(id, format!("the model contradicts itself here: {problem}").into());
             continue;
         }
@@ -154,6 +156,10 @@ fn apply<R: Rule>(rule: &R, model: &mut Model, graph_id: GraphId, cx: &mut Conte
         if !replaced.contains(&id) && graph.is_needed(id) {
             cx.skip(graph, id, reason);
         }
+    }
+    if taken_back {
+        // What was added in vain stands in the graph, which the manager sweeps only where something has changed.
+        graph.sweep();
     }
     Ok(count)
 }

@@ -68,7 +68,7 @@ impl Graph {
 
     /// Removes every operation that neither `return` nor an effect needs; returns how many went.
     ///
-    /// Ids of removed operations may be used again afterwards: only for the time between passes.
+    /// Ids of removed operations may be used again afterwards: only for the time between passes, or the end of one.
     pub fn sweep(&mut self) -> usize {
         let mut keep: BTreeSet<NodeIndex> = BTreeSet::new();
         let mut todo: Vec<NodeIndex> = self
