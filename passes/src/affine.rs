@@ -37,6 +37,26 @@ pub(crate) fn layout(kind: OpKind) -> Option<Layout> {
     })
 }
 
+/// A number for each channel from a constant that is broadcast against a value with channels along its last axis, `None`
+/// where it varies otherwise.
+pub(crate) fn per_channel(constant: ValueRef<'_>, value: ValueRef<'_>, channels: usize) -> Option<Vec<f64>> {
+    let tensor = constant.constant().filter(|_| is_f32(constant))?;
+    let rank = value.ty().shape.rank()?;
+    let (last, leading) = match tensor.dims().split_last() {
+        Some((last, leading)) => (*last, leading),
+        None => (1, &[][..]),
+    };
+    if tensor.dims().len() > rank || leading.iter().any(|&d| d != 1) {
+        return None;
+    }
+    let numbers = tensor.to_floats()?;
+    match last {
+        1 => Some(vec![numbers[0]; channels]),
+        n if n == channels => Some(numbers),
+        _ => None,
+    }
+}
+
 /// An affine operation whose channels can be scaled and shifted: `factors × result + shift` is the same operation
 /// with other weights and another bias.
 pub(crate) struct Affine {
@@ -81,25 +101,6 @@ impl Affine {
             bias,
             factors: None,
         })
-    }
-
-    /// A number for each channel from a constant that is broadcast against the result, `None` where it varies otherwise.
-    pub(crate) fn per_channel(&self, constant: ValueRef<'_>, result: ValueRef<'_>) -> Option<Vec<f64>> {
-        let tensor = constant.constant().filter(|_| is_f32(constant))?;
-        let rank = result.ty().shape.rank()?;
-        let (last, leading) = match tensor.dims().split_last() {
-            Some((last, leading)) => (*last, leading),
-            None => (1, &[][..]),
-        };
-        if tensor.dims().len() > rank || leading.iter().any(|&d| d != 1) {
-            return None;
-        }
-        let numbers = tensor.to_floats()?;
-        match last {
-            1 => Some(vec![numbers[0]; self.channels]),
-            n if n == self.channels => Some(numbers),
-            _ => None,
-        }
     }
 
     /// How many output channels there are.

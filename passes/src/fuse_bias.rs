@@ -5,7 +5,7 @@
 use planish_core::attr::Activation;
 use planish_core::{Graph, Op, OpRef, PassEntry, Rule, Skip, Value, ValueRef, inventory};
 
-use crate::affine::Affine;
+use crate::affine::{Affine, per_channel};
 use crate::matching::activation;
 
 /// Fuses a sum, difference, product or quotient with a constant for each channel into the operation before it.
@@ -47,7 +47,7 @@ impl Rule for FuseBias {
                 "no runtime is faster with the bias of a 3-d convolution, and as a sum of its own it rounds as in the source",
             ));
         }
-        let Some(numbers) = affine.per_channel(constant, value) else {
+        let Some(numbers) = per_channel(constant, value, affine.channels()) else {
             return Err(Skip::because("the constant has not one number for each channel"));
         };
         let affine = match op.op() {

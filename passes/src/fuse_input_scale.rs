@@ -7,8 +7,9 @@
 //! inputs for itself. So do the scales of sequences of vectors, which layer normalization has brought to one range already.
 
 use planish_core::attr::{Activation, WeightsFormat};
-use planish_core::{Graph, Op, OpId, OpRef, PassEntry, Rule, Skip, Tensor, Value, ValueRef, inventory};
+use planish_core::{Graph, Op, OpId, OpRef, PassEntry, Rule, Skip, Tensor, Value, inventory};
 
+use crate::affine::per_channel;
 use crate::matching::{activation, cannot_enlarge, is_f32, read_once};
 
 /// Fuses constants for each channel of its input into a `fully_connected`.
@@ -21,16 +22,6 @@ pub struct Match {
     input: Value,
     weights: Tensor,
     bias: Option<Vec<f64>>,
-}
-
-/// The numbers of a constant for each of so many channels, which lie along its last axis.
-fn per_channel(constant: ValueRef<'_>, channels: usize) -> Option<Vec<f64>> {
-    let numbers = constant.constant().filter(|_| is_f32(constant))?.to_floats()?;
-    match numbers.len() {
-        1 => Some(vec![numbers[0]; channels]),
-        n if n == channels && constant.ty().shape.dim(constant.ty().shape.rank()? - 1).known() == Some(n) => Some(numbers),
-        _ => None,
-    }
 }
 
 impl Rule for FuseInputScale {
@@ -70,7 +61,7 @@ impl Rule for FuseInputScale {
         if dims.len() != 2 || dims.last().and_then(|d| d.known()) != Some(channels) || !cannot_enlarge(constant, input) {
             return Err(Skip::No);
         }
-        let Some(numbers) = per_channel(constant, channels) else {
+        let Some(numbers) = per_channel(constant, input, channels) else {
             return Err(Skip::because("the constant has not one number for each channel of the input"));
         };
         if !read_once(x) || !read_once(weights) {
