@@ -2,7 +2,8 @@
 //!
 //! A list that a loop fills is a tensor that the loop carries, written by `dynamic_update_slice`; a list made from a
 //! tensor is that tensor. A list is reserved before anything is known of its elements' run-time extents, so its zeros
-//! are made where it meets the loop that fills it, with the extents of that loop's other values.
+//! are made where it meets the loop that fills it, with the extents of that loop's other values. Where those do not tell
+//! the extents either, and the loop writes one element after the other, it carries those that it has written.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -249,11 +250,11 @@ impl Lowering<'_> {
         let operands: Vec<Value> = self.model.graph(id).operands(op).into_iter().flatten().collect();
         let called = kind.graphs();
         let skipped = usize::from(matches!(kind, Op::If(_)));
-        let tensor_of = |position: &usize| match lists.get(&operands[*position])? {
-            List::Tensor(tensor) => Some((*position - skipped, self.model.graph(id).ty(*tensor).shape.clone())),
+        let shapes = operands.iter().skip(skipped).map(|operand| match lists.get(operand)? {
+            List::Tensor(tensor) => Some(self.model.graph(id).ty(*tensor).shape.clone()),
             _ => None,
-        };
-        let known: Vec<(usize, Shape)> = (skipped..operands.len()).filter_map(|position| tensor_of(&position)).collect();
+        });
+        let known: Vec<(usize, Shape)> = shapes.enumerate().filter_map(|(at, shape)| Some((at, shape?))).collect();
         for &inner in &called {
             tell_elements(self.model.graph_mut(inner), &known);
         }
@@ -347,9 +348,7 @@ impl Lowering<'_> {
         }
         Ok(())
     }
-}
 
-impl Lowering<'_> {
     /// What a list is before a loop that writes it in order, and the type of what the loop carries.
     fn in_order(&mut self, id: GraphId, kind: &Op, state: &[Value], position: usize) -> Option<(Value, Type)> {
         let Op::While(inner) = kind else { return None };

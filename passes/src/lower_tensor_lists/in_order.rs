@@ -50,8 +50,7 @@ pub(super) fn nothing(graph: &mut Graph, element: &Type) -> Option<Value> {
     let own = element.shape.dims()?.iter().map(|dim| dim.known().unwrap_or(0));
     let dims: Vec<usize> = std::iter::once(0).chain(own).collect();
     let nothing = Tensor::new(element.dtype, &dims, Vec::new().into()).ok()?;
-    let value = graph.add_const(nothing);
-    Some(value)
+    Some(graph.add_const(nothing))
 }
 
 /// The type of the elements that there are.
