@@ -1,7 +1,7 @@
 //! Recurrent cells, and whole layers of them, that TensorFlow has one operation for.
 
 use planish_core::graph::Value;
-use planish_core::op::{DynamicUpdateSlice, ExpandDims, Fill, Gather, Less, Logistic, Maximum, Minimum, Pack, Split, Tanh};
+use planish_core::op::{DynamicUpdateSlice, ExpandDims, Fill, Gather, Less, Logistic, Maximum, Minimum, Split, Tanh};
 use planish_core::tensor::Tensor;
 
 use super::binary::{add, mul, sub};
@@ -116,39 +116,42 @@ fn layer(node: &mut Node<'_>, lstm: &Lstm) -> Imported {
     let (steps, x) = (node.index_input(0)?, node.value(1)?);
     let (all_steps, batch) = (node.extent(x, 0)?, node.extent(x, 1)?);
     let steps = node.add(Minimum {}, &[steps, all_steps])?;
-    let cells = node.add_int(lstm.cells);
-    let dims = node.add(Pack { axis: 0 }, &[all_steps, batch, cells])?;
+    let count = node.add_int(lstm.cells);
+    let dims = node.packed(&[all_steps, batch, count])?;
     let zero = node.add_const(Tensor::scalar(0.0f32));
     let zeros = node.add(Fill {}, &[dims, zero])?;
     let first = node.add_int(0);
-    let mut state = vec![first, steps];
-    state.extend(node.values(1..9)?);
-    let carried = state.len();
-    state.extend([zeros; 7]);
-    let results = node.looped(
-        &state,
-        |node, state| node.add(Less {}, &state[..2]),
-        |node, state| {
-            let (step, mut next) = (state[0], state.to_vec());
-            let x = node.add(Gather { axis: 0, batch_dims: 0 }, &[state[2], step])?;
+    let (cells, result, weights) = (node.value(2)?, node.value(3)?, node.value(4)?);
+    let [wi, wf, wo, bias] = [node.value(5)?, node.value(6)?, node.value(7)?, node.value(8)?];
+    let state = [first, steps, x, cells, result, weights, wi, wf, wo, bias];
+    let [.., i, cs, f, o, ci, co, h] = node.looped(
+        with_results(state, [zeros; 7]),
+        |node, [step, steps, ..]| node.add(Less {}, &[step, steps]),
+        |node, [step, steps, x, cells, result, all, wi, wf, wo, bias, results @ ..]| {
+            let row = node.add(Gather { axis: 0, batch_dims: 0 }, &[x, step])?;
             let weights = Weights {
-                all: state[5],
-                peepholes: [state[6], state[7], state[8]],
-                bias: state[9],
+                all,
+                peepholes: [wi, wf, wo],
+                bias,
             };
-            let made = lstm.step(node, x, [state[3], state[4]], &weights)?;
-            next[0] = plus(node, step, 1.0)?;
-            (next[3], next[4]) = (made[1], made[6]);
+            let made = lstm.step(node, row, [cells, result], &weights)?;
             let zero = node.add_int(0);
-            let start = node.add(Pack { axis: 0 }, &[step, zero, zero])?;
-            for (all, made) in next[carried..].iter_mut().zip(made) {
+            let start = node.packed(&[step, zero, zero])?;
+            let mut results: Step = results;
+            for (all, made) in results.iter_mut().zip(made) {
                 let row = node.add(ExpandDims {}, &[made, zero])?;
                 *all = node.add(DynamicUpdateSlice {}, &[*all, row, start])?;
             }
-            Ok(next)
+            let state = [plus(node, step, 1.0)?, steps, x, made[1], made[6], all, wi, wf, wo, bias];
+            Ok(with_results(state, results))
         },
     )?;
-    many(results[carried..].to_vec())
+    many(vec![i, cs, f, o, ci, co, h])
+}
+
+/// What a layer's loop carries: the state, and the results of all steps.
+fn with_results(state: [Value; 10], results: Step) -> [Value; 17] {
+    std::array::from_fn(|i| if i < state.len() { state[i] } else { results[i - state.len()] })
 }
 
 /// `GRUBlockCell`: one step of the gated recurrent unit of Cho et al. (2014), whose reset gate works before the product.

@@ -1,9 +1,7 @@
 //! Labels read off the scores that a network gives for each step (connectionist temporal classification).
 
 use planish_core::graph::Value;
-use planish_core::op::{
-    ArgMax, Cumsum, ExpandDims, Fill, GatherNd, Less, LogicalAnd, NotEqual, Pack, Range, ReduceMax, SelectV2, Sum, Where,
-};
+use planish_core::op::{ArgMax, Cumsum, ExpandDims, Fill, GatherNd, Less, LogicalAnd, NotEqual, ReduceMax, SelectV2, Sum, Where};
 use planish_core::types::DType;
 
 use super::movement::part;
@@ -32,7 +30,7 @@ pub(super) fn ctc_greedy(node: &mut Node<'_>) -> Imported {
     if node.attr_bool("merge_repeated") {
         let batch = node.extent(best, 0)?;
         let one_step = node.add_int(1);
-        let dims = node.add(Pack { axis: 0 }, &[batch, one_step])?;
+        let dims = node.packed(&[batch, one_step])?;
         let none = node.add_int(-1);
         let before = node.add(Fill {}, &[dims, none])?;
         let others = part(node, best, 1, 2, None, Some(-1))?;
@@ -62,7 +60,7 @@ pub(super) fn ctc_greedy(node: &mut Node<'_>) -> Imported {
     let all = node.add_ints(&[0]);
     let longest = node.add(ReduceMax { keep_dims: false }, &[counts, all])?;
     let rows = node.extent(best, 0)?;
-    let shape = node.add(Pack { axis: 0 }, &[rows, longest])?;
+    let shape = node.packed(&[rows, longest])?;
     let shape = node.cast(shape, DType::I64)?;
 
     let axes = node.add_ints(&[2]);
@@ -77,9 +75,8 @@ pub(super) fn ctc_greedy(node: &mut Node<'_>) -> Imported {
 
 /// Which steps lie within the length of their sequence.
 fn within(node: &mut Node<'_>, steps: Value, lengths: Value) -> Result<Value, Stop> {
-    let (start, step, axis) = (node.add_int(0), node.add_int(1), node.add_int(1));
-    let limit = node.extent(steps, 1)?;
-    let numbers = node.add(Range {}, &[start, limit, step])?;
+    let (count, axis) = (node.extent(steps, 1)?, node.add_int(1));
+    let numbers = node.numbers_below(count)?;
     let lengths = node.add(ExpandDims {}, &[lengths, axis])?;
     node.add(Less {}, &[numbers, lengths])
 }

@@ -2,7 +2,7 @@
 
 use planish_core::graph::Value;
 use planish_core::op::{
-    Cast, DynamicUpdateSlice, Fill, FloorDiv, Gather, Greater, Less, Maximum, Minimum, NonMaxSuppressionV4, NonMaxSuppressionV5, Pack, Pad,
+    Cast, DynamicUpdateSlice, Fill, FloorDiv, Gather, Greater, Less, Maximum, Minimum, NonMaxSuppressionV4, NonMaxSuppressionV5, Pad,
     Reshape, SelectV2, Sum, TopkV2,
 };
 use planish_core::tensor::Tensor;
@@ -105,12 +105,12 @@ pub(super) fn combined(node: &mut Node<'_>) -> Imported {
     let (per_class, total) = (node.int(2)?, node.int(3)?);
     let thresholds = [node.value(4)?, node.value(5)?];
     let thresholds = [overlap_above(node, thresholds[0]), thresholds[1]];
-    let places_of = |dims: &Shape, axis| dims.dim(axis).known().and_then(|n| i32::try_from(n).ok());
+    let extent = |dims: &Shape, axis| dims.dim(axis).known().and_then(|n| i32::try_from(n).ok());
     if node.known_rank(boxes)? != 4 || node.known_rank(scores)? != 3 {
         return Err(node.error("boxes are of rank 4, and scores of rank 3"));
     }
-    let count = places_of(node.shape(scores), 1).or(places_of(node.shape(boxes), 1));
-    let (own, classes) = (places_of(node.shape(boxes), 2), places_of(node.shape(scores), 2));
+    let count = extent(node.shape(scores), 1).or(extent(node.shape(boxes), 1));
+    let (own, classes) = (extent(node.shape(boxes), 2), extent(node.shape(scores), 2));
     let (Some(own), Some(classes)) = (own, classes) else {
         return Err(Stop::Foreign);
     };
@@ -181,51 +181,59 @@ impl Combined {
     fn kept(&self, node: &mut Node<'_>, [boxes, scores]: [Value; 2], thresholds: [Value; 2]) -> Result<(Value, Value), Stop> {
         let turned = node.transposed(scores, &[0, 2, 1])?;
         let any = node.add_int(-1);
-        let dims = packed(node, &[any, self.boxes])?;
+        let dims = node.packed(&[any, self.boxes])?;
         let scores = node.add(Reshape {}, &[turned, dims])?;
         let boxes = self.box_rows(node, boxes, 1)?;
         let (classes, most) = (node.add_int(self.classes), node.add_int(self.most));
         let rounds = mul(node, self.batch, classes)?;
-        let dims = packed(node, &[rounds, most])?;
+        let dims = node.packed(&[rounds, most])?;
         let (no_index, no_score) = (node.add_int(0), node.add_const(Tensor::scalar(NO_SCORE)));
         let (kept, kept_scores) = (node.add(Fill {}, &[dims, no_index])?, node.add(Fill {}, &[dims, no_score])?);
         let first = node.add_int(0);
-        let state = [first, rounds, boxes, scores, thresholds[0], thresholds[1], kept, kept_scores];
-        let results = node.looped(
-            &state,
-            |node, state| node.add(Less {}, &state[..2]),
-            |node, state| self.round(node, state),
+        let [overlap, least] = thresholds;
+        let [.., kept, kept_scores] = node.looped(
+            [first, rounds, boxes, scores, overlap, least, kept, kept_scores],
+            |node, [round, rounds, ..]| node.add(Less {}, &[round, rounds]),
+            |node, [round, rounds, boxes, scores, overlap, least, kept, kept_scores]| {
+                let [found, found_scores] = self.of_one_class(node, round, [boxes, scores], [overlap, least])?;
+                let zero = node.add_int(0);
+                let start = node.packed(&[round, zero])?;
+                let mut written = |all: Value, row: Value| -> Result<Value, Stop> {
+                    let row = node.reshaped(row, &[1, self.most as usize])?;
+                    node.add(DynamicUpdateSlice {}, &[all, row, start])
+                };
+                let (kept, kept_scores) = (written(kept, found)?, written(kept_scores, found_scores)?);
+                let next = plus(node, round, 1.0)?;
+                Ok([next, rounds, boxes, scores, overlap, least, kept, kept_scores])
+            },
         )?;
-        Ok((results[6], results[7]))
+        Ok((kept, kept_scores))
     }
 
-    /// What is kept of one class of one image.
-    fn round(&self, node: &mut Node<'_>, state: &[Value]) -> Result<Vec<Value>, Stop> {
-        let (round, mut next) = (state[0], state.to_vec());
+    /// The indices and scores of what is kept of one class of one image, whose number this is.
+    fn of_one_class(
+        &self,
+        node: &mut Node<'_>,
+        round: Value,
+        [boxes, scores]: [Value; 2],
+        [overlap, least]: [Value; 2],
+    ) -> Result<[Value; 2], Stop> {
         let row = Gather { axis: 0, batch_dims: 0 };
-        let scores = node.add(row.clone(), &[state[3], round])?;
+        let scores = node.add(row.clone(), &[scores, round])?;
         let box_row = if self.own == 1 {
             let classes = node.add_int(self.classes);
             node.add(FloorDiv {}, &[round, classes])?
         } else {
             round
         };
-        let boxes = node.add(row.clone(), &[state[2], box_row])?;
+        let boxes = node.add(row.clone(), &[boxes, box_row])?;
         let most = node.add_int(self.most);
-        let found = node.add_many(NonMaxSuppressionV4 {}, &[boxes, scores, most, state[4], state[5]])?;
+        let found = node.add_many(NonMaxSuppressionV4 {}, &[boxes, scores, most, overlap, least])?;
         let scores = node.add(row, &[scores, found[0]])?;
-        let numbers = node.add_ints(&(0..self.most).collect::<Vec<_>>());
+        let numbers = node.numbers_below(most)?;
         let taken = node.add(Less {}, &[numbers, found[1]])?;
         let none = node.number(f64::from(NO_SCORE), scores)?;
-        let scores = node.add(SelectV2 {}, &[taken, scores, none])?;
-        let zero = node.add_int(0);
-        let start = packed(node, &[round, zero])?;
-        for (at, found) in [(6, found[0]), (7, scores)] {
-            let found = node.reshaped(found, &[1, self.most as usize])?;
-            next[at] = node.add(DynamicUpdateSlice {}, &[state[at], found, start])?;
-        }
-        next[0] = plus(node, round, 1.0)?;
-        Ok(next)
+        Ok([found[0], node.add(SelectV2 {}, &[taken, scores, none])?])
     }
 
     /// The boxes in these places of what was kept, whose classes are known.
@@ -256,12 +264,7 @@ impl Combined {
             }
         };
         let (any, corners) = (node.add_int(-1), node.add_int(4));
-        let dims = packed(node, &[any, count, corners])?;
+        let dims = node.packed(&[any, count, corners])?;
         node.add(Reshape {}, &[turned, dims])
     }
-}
-
-/// A vector of scalars.
-fn packed(node: &mut Node<'_>, scalars: &[Value]) -> Result<Value, Stop> {
-    node.add(Pack { axis: 0 }, scalars)
 }

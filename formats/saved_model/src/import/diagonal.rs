@@ -1,7 +1,7 @@
 //! Diagonals of matrices, and what lies beside them.
 
 use planish_core::graph::Value;
-use planish_core::op::{Equal, ExpandDims, GreaterEqual, LessEqual, LogicalAnd, MatrixDiag, MatrixSetDiag, Range, SelectV2, Sum};
+use planish_core::op::{Equal, ExpandDims, GreaterEqual, LessEqual, LogicalAnd, MatrixDiag, MatrixSetDiag, SelectV2, Sum};
 
 use super::binary::sub;
 use super::movement::part;
@@ -67,23 +67,17 @@ pub(super) fn matrix_band_part(node: &mut Node<'_>) -> Imported {
     one(node.add(SelectV2 {}, &[inside, x, zero])?)
 }
 
-/// `0, 1, …` along one axis of a value.
-fn positions(node: &mut Node<'_>, x: Value, axis: usize) -> Result<Value, Stop> {
-    let (start, step) = (node.add_int(0), node.add_int(1));
-    let limit = node.extent(x, axis)?;
-    node.add(Range {}, &[start, limit, step])
-}
-
 /// How far each element of a matrix lies below its diagonal.
 pub(super) fn below_diagonal(node: &mut Node<'_>, x: Value) -> Result<Value, Stop> {
     let rank = node.known_rank(x)?;
     if rank < 2 {
         return Err(node.error("its input is no matrix"));
     }
-    let rows = positions(node, x, rank - 2)?;
+    let (height, width) = (node.extent(x, rank - 2)?, node.extent(x, rank - 1)?);
+    let rows = node.numbers_below(height)?;
     let axis = node.add_int(1);
     let rows = node.add(ExpandDims {}, &[rows, axis])?;
-    let columns = positions(node, x, rank - 1)?;
+    let columns = node.numbers_below(width)?;
     sub(node, rows, columns)
 }
 

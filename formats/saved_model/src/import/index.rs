@@ -3,7 +3,7 @@
 use planish_core::attr::Activation;
 use planish_core::graph::Value;
 use planish_core::op::Fill;
-use planish_core::op::{Add, Gather, GatherNd, Greater, Range, ScatterNd, SelectV2, Shape, Slice, StridedSlice, Sub};
+use planish_core::op::{Add, Gather, GatherNd, Greater, ScatterNd, SelectV2, Shape, Slice, StridedSlice, Sub};
 use planish_core::types::DType;
 
 use super::node::{Node, one};
@@ -139,8 +139,8 @@ pub(super) fn invert_permutation(node: &mut Node<'_>) -> Imported {
         .and_then(|n| i32::try_from(n).ok())
         .ok_or(Stop::Foreign)?;
     let indices = node.reshaped(x, &[count as usize, 1])?;
-    let (start, limit, step) = (node.add_int(0), node.add_int(count), node.add_int(1));
-    let numbers = node.add(Range {}, &[start, limit, step])?;
+    let limit = node.add_int(count);
+    let numbers = node.numbers_below(limit)?;
     let shape = node.add_ints(&[count]);
     one(node.add(ScatterNd {}, &[indices, numbers, shape])?)
 }

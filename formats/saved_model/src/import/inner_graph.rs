@@ -172,20 +172,17 @@ impl Node<'_> {
     }
 
     /// A graph of its own that is made of nothing but parameters of these types.
-    pub(super) fn graph_of(
+    pub(super) fn graph_of<const N: usize, const M: usize>(
         &mut self,
         part: &str,
-        parameters: &[Type],
-        build: impl FnOnce(&mut Self, &[Value]) -> Result<Vec<Value>, Stop>,
+        parameters: &[Type; N],
+        build: impl FnOnce(&mut Self, [Value; N]) -> Result<[Value; M], Stop>,
     ) -> Result<GraphId, Stop> {
         let place = self.name().to_owned();
         let outer = self.importer.begin_graph(format!("{place}/{part}"), &place)?;
         let created = self.begin_part();
-        let parameters: Vec<Value> = parameters
-            .iter()
-            .map(|ty| self.importer.graph.add_parameter(ValueInfo::new(ty.clone())))
-            .collect();
-        let built = build(self, &parameters).map(|results| self.importer.graph.set_results(&results));
+        let parameters = std::array::from_fn(|i| self.importer.graph.add_parameter(ValueInfo::new(parameters[i].clone())));
+        let built = build(self, parameters).map(|results| self.importer.graph.set_results(&results));
         self.end_part(created);
         let (graph, _) = self.importer.end_graph(outer);
         built.map(|()| self.importer.model.add_graph(graph))

@@ -4,8 +4,8 @@
 
 use planish_core::graph::Value;
 use planish_core::op::{
-    Abs, ArgMax, Equal, ExpandDims, Fill, Gather, GreaterEqual, Less, LessEqual, Log, MatrixDiag, OneHot, Pack, Reshape, Rsqrt, SelectV2,
-    Shape, Sign, ZerosLike,
+    Abs, ArgMax, Equal, ExpandDims, Fill, Gather, GreaterEqual, Less, LessEqual, Log, MatrixDiag, OneHot, Reshape, Rsqrt, SelectV2, Shape,
+    Sign, ZerosLike,
 };
 use planish_core::tensor::Tensor;
 use planish_core::types::DType;
@@ -107,7 +107,7 @@ fn numbers(node: &mut Node<'_>, rows: usize) -> Value {
 /// One number for each matrix.
 fn each(node: &mut Node<'_>, matrices: Value, number: f32) -> Result<Value, Stop> {
     let count = node.extent(matrices, 0)?;
-    let dims = node.add(Pack { axis: 0 }, &[count])?;
+    let dims = node.packed(&[count])?;
     let number = node.add_const(Tensor::scalar(number));
     node.add(Fill {}, &[dims, number])
 }
@@ -115,17 +115,13 @@ fn each(node: &mut Node<'_>, matrices: Value, number: f32) -> Result<Value, Stop
 /// Elimination in square matrices with what stands to the right of them.
 fn eliminated(node: &mut Node<'_>, matrices: Value, rows: usize) -> Result<Eliminated, Stop> {
     let (first, ones, zeros) = (node.add_int(0), each(node, matrices, 1.0)?, each(node, matrices, 0.0)?);
-    let state = [first, matrices, ones, ones, zeros];
-    let results = node.looped(
-        &state,
-        |node, state| {
+    let [_, matrices, determinant, sign, log] = node.looped(
+        [first, matrices, ones, ones, zeros],
+        |node, [at, ..]| {
             let rows = node.add_int(rows as i32);
-            node.add(Less {}, &[state[0], rows])
+            node.add(Less {}, &[at, rows])
         },
-        |node, state| {
-            let &[at, matrices, determinant, sign, log] = state else {
-                unreachable!("the state as above")
-            };
+        |node, [at, matrices, determinant, sign, log]| {
             let rows = numbers(node, rows);
             let column = Gather { axis: 2, batch_dims: 0 };
             let row = Gather { axis: 1, batch_dims: 0 };
@@ -166,7 +162,7 @@ fn eliminated(node: &mut Node<'_>, matrices: Value, rows: usize) -> Result<Elimi
             let pivot_sign = node.add(Sign {}, &[signed])?;
             let amount = node.add(Abs {}, &[pivot])?;
             let amount = node.add(Log {}, &[amount])?;
-            Ok(vec![
+            Ok([
                 plus(node, at, 1.0)?,
                 rest,
                 mul(node, determinant, signed)?,
@@ -175,9 +171,6 @@ fn eliminated(node: &mut Node<'_>, matrices: Value, rows: usize) -> Result<Elimi
             ])
         },
     )?;
-    let &[_, matrices, determinant, sign, log] = &results[..] else {
-        unreachable!("the state as above")
-    };
     Ok(Eliminated {
         matrices,
         determinant,
@@ -235,7 +228,7 @@ pub(super) fn inverse(node: &mut Node<'_>) -> Imported {
     }
     let count = node.extent(systems.matrices, 0)?;
     let rows = node.add_int(systems.rows as i32);
-    let dims = node.add(Pack { axis: 0 }, &[count, rows])?;
+    let dims = node.packed(&[count, rows])?;
     let unit = node.add_const(Tensor::scalar(1.0f32));
     let ones = node.add(Fill {}, &[dims, unit])?;
     let identity = Batch {
@@ -265,16 +258,13 @@ pub(super) fn cholesky(node: &mut Node<'_>) -> Imported {
     let systems = Batch::square(node, systems)?;
     let count = systems.rows;
     let (first, none) = (node.add_int(0), node.add(ZerosLike {}, &[systems.matrices])?);
-    let results = node.looped(
-        &[first, systems.matrices, none],
-        |node, state| {
+    let [_, _, factor] = node.looped(
+        [first, systems.matrices, none],
+        |node, [at, ..]| {
             let rows = node.add_int(count as i32);
-            node.add(Less {}, &[state[0], rows])
+            node.add(Less {}, &[at, rows])
         },
-        |node, state| {
-            let &[at, rest, factor] = state else {
-                unreachable!("the state as above")
-            };
+        |node, [at, rest, factor]| {
             let column = node.add(Gather { axis: 2, batch_dims: 0 }, &[rest, at])?;
             let pivot = node.add(Gather { axis: 1, batch_dims: 0 }, &[column, at])?;
             let scale = node.add(Rsqrt {}, &[pivot])?;
@@ -289,8 +279,8 @@ pub(super) fn cholesky(node: &mut Node<'_>) -> Imported {
             let (columns, on) = (node.add_int(count as i32), node.number(1.0, column)?);
             let place = node.add(OneHot { axis: -1 }, &[at, columns, on, zero])?;
             let placed = mul(node, down, place)?;
-            Ok(vec![plus(node, at, 1.0)?, sub(node, rest, product)?, add(node, factor, placed)?])
+            Ok([plus(node, at, 1.0)?, sub(node, rest, product)?, add(node, factor, placed)?])
         },
     )?;
-    one(systems.spread(node, results[2], &[count, count])?)
+    one(systems.spread(node, factor, &[count, count])?)
 }

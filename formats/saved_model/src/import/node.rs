@@ -7,7 +7,7 @@ use planish_core::attr::Activation;
 use planish_core::graph::{OpId, Value, ValueInfo};
 use planish_core::infer::InferError;
 use planish_core::known::known_ints;
-use planish_core::op::{Cast, Concatenation, Gather, Op, OpKind, Reshape, Shape as ShapeOf, Transpose};
+use planish_core::op::{Cast, Concatenation, Gather, Op, OpKind, Pack, Range, Reshape, Shape as ShapeOf, Transpose};
 use planish_core::tensor::Tensor;
 use planish_core::types::{DType, Shape, Type};
 
@@ -351,6 +351,17 @@ impl<'i> Node<'i> {
         self.add(Gather { axis: 0, batch_dims: 0 }, &[shape, axis])
     }
 
+    /// A vector of scalars of one type.
+    pub(super) fn packed(&mut self, scalars: &[Value]) -> Result<Value, Stop> {
+        self.add(Pack { axis: 0 }, scalars)
+    }
+
+    /// The numbers from 0 that are below a limit, all i32.
+    pub(super) fn numbers_below(&mut self, limit: Value) -> Result<Value, Stop> {
+        let (first, step) = (self.add_int(0), self.add_int(1));
+        self.add(Range {}, &[first, limit, step])
+    }
+
     /// Reshaped, where the extents are known.
     pub(super) fn reshaped(&mut self, value: Value, dims: &[usize]) -> Result<Value, Stop> {
         // Extents and permutations share one table; the marker keeps them apart.
@@ -377,30 +388,26 @@ impl<'i> Node<'i> {
 
 /// Whether LiteRT has a kernel that computes with strings.
 fn takes_strings(kind: OpKind) -> bool {
-    use OpKind::{
-        Equal, ExpandDims, Fill, Foreign, Gather, GatherNd, HashtableFind, HashtableImport, Identity, NotEqual, Rank, Reshape, Shape,
-        Slice, Squeeze, StridedSlice, Tile, Transpose,
-    };
     matches!(
         kind,
-        Equal
-            | ExpandDims
-            | Fill
-            | Foreign
-            | Gather
-            | GatherNd
-            | HashtableFind
-            | HashtableImport
-            | Identity
-            | NotEqual
-            | Rank
-            | Reshape
-            | Shape
-            | Slice
-            | Squeeze
-            | StridedSlice
-            | Tile
-            | Transpose
+        OpKind::Equal
+            | OpKind::ExpandDims
+            | OpKind::Fill
+            | OpKind::Foreign
+            | OpKind::Gather
+            | OpKind::GatherNd
+            | OpKind::HashtableFind
+            | OpKind::HashtableImport
+            | OpKind::Identity
+            | OpKind::NotEqual
+            | OpKind::Rank
+            | OpKind::Reshape
+            | OpKind::Shape
+            | OpKind::Slice
+            | OpKind::Squeeze
+            | OpKind::StridedSlice
+            | OpKind::Tile
+            | OpKind::Transpose
     )
 }
 

@@ -1,7 +1,7 @@
 //! Rows sorted into several values, and put together again.
 
 use planish_core::graph::Value;
-use planish_core::op::{Equal, Gather, GatherNd, Maximum, Range, ReduceMax, Reshape, Shape, UnsortedSegmentMax, Where};
+use planish_core::op::{Equal, Gather, GatherNd, Maximum, ReduceMax, Reshape, Shape, UnsortedSegmentMax, Where};
 use planish_core::types::DType;
 
 use super::binary::add;
@@ -78,7 +78,7 @@ fn last(node: &mut Node<'_>, places: Value) -> Result<Value, Stop> {
     let (zero, unit, axes) = (node.add_int(0), node.add_int(1), node.add_ints(&[0]));
     let total = node.add(Shape { dtype: DType::I32 }, &[places])?;
     let total = node.reshaped(total, &[])?;
-    let order = node.add(Range {}, &[zero, total, unit])?;
+    let order = node.numbers_below(total)?;
     let highest = node.add(ReduceMax { keep_dims: false }, &[places, axes])?;
     let count = add(node, highest, unit)?;
     let last = node.add(UnsortedSegmentMax {}, &[order, places, count])?;

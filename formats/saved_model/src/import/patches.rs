@@ -1,7 +1,7 @@
 //! Patches of images.
 
 use planish_core::graph::Value;
-use planish_core::op::{ArgMax, Gather, Maximum, Pack, Pad, PadV2, Range, ReduceMax, Reshape, Slice, SpaceToDepth, StridedSlice, Unpack};
+use planish_core::op::{ArgMax, Gather, Maximum, Pack, Pad, PadV2, ReduceMax, Reshape, Slice, SpaceToDepth, StridedSlice, Unpack};
 use planish_core::tensor::Tensor;
 use planish_core::types::DType;
 
@@ -164,8 +164,8 @@ pub(super) fn max_pool_with_places(node: &mut Node<'_>) -> Imported {
     let place = add(node, within, by_column)?;
     let mut place = add(node, place, by_row)?;
     if node.attr_bool("include_batch_in_index") {
-        let (start, step, batch) = (node.add_int(0), node.add_int(1), node.extent(image, 0)?);
-        let images = node.add(Range {}, &[start, batch, step])?;
+        let batch = node.extent(image, 0)?;
+        let images = node.numbers_below(batch)?;
         let elements = node.add_int(elements);
         let images = mul(node, images, elements)?;
         let dims = node.add_ints(&[-1, 1, 1, 1]);

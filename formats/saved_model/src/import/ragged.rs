@@ -1,12 +1,13 @@
 //! Rows of different lengths as one dense value.
 
 use planish_core::graph::Value;
-use planish_core::op::{BroadcastTo, Cumsum, ExpandDims, Fill, Gather, Less, Maximum, Range, ReduceMax, SelectV2, UnsortedSegmentSum};
+use planish_core::op::{BroadcastTo, Cumsum, ExpandDims, Fill, Gather, Less, Maximum, ReduceMax, SelectV2};
 use planish_core::types::DType;
 
 use super::binary::{add, sub};
 use super::movement::part;
 use super::node::{Node, one};
+use super::sparse::{ones_like, segment_sums};
 use super::{Imported, Stop};
 
 /// Where rows start in the values, and how long they are.
@@ -27,12 +28,8 @@ impl Rows {
             }
             ["FIRST_DIM_SIZE", "VALUE_ROWIDS"] => {
                 let (count, rows) = (node.index_input(first)?, node.index_input(first + 1)?);
-                let size = node.extent(rows, 0)?;
-                let dims = node.reshaped(size, &[1])?;
-                let one_each = node.add_int(1);
-                let ones = node.add(Fill {}, &[dims, one_each])?;
-                let count = node.reshaped(count, &[])?;
-                let lengths = node.add(UnsortedSegmentSum {}, &[ones, rows, count])?;
+                let ones = ones_like(node, rows, DType::I32)?;
+                let lengths = segment_sums(node, ones, rows, Some(count))?;
                 let axis = node.add_int(0);
                 let op = Cumsum {
                     exclusive: true,
@@ -72,8 +69,7 @@ pub(super) fn to_dense(node: &mut Node<'_>) -> Imported {
         }
         width => node.add_int(width),
     };
-    let (start, step, last) = (node.add_int(0), node.add_int(1), node.add_int(-1));
-    let columns = node.add(Range {}, &[start, width, step])?;
+    let (columns, last) = (node.numbers_below(width)?, node.add_int(-1));
     let starts = node.add(ExpandDims {}, &[rows.starts, last])?;
     let lengths = node.add(ExpandDims {}, &[rows.lengths, last])?;
     let places = add(node, starts, columns)?;

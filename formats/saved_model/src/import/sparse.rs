@@ -2,8 +2,8 @@
 
 use planish_core::graph::Value;
 use planish_core::op::{
-    Abs, Equal, ExpandDims, Fill, FloorDiv, FloorMod, Gather, Maximum, Neg, Pack, Pad, Range, ReduceProd, ScatterNd, SelectV2, Shape,
-    Slice, Sqrt, Squeeze, TopkV2, Transpose, Unpack, UnsortedSegmentSum, Where,
+    Abs, Equal, ExpandDims, Fill, FloorDiv, FloorMod, Gather, Maximum, Neg, Pack, Pad, ReduceProd, ScatterNd, SelectV2, Shape, Slice, Sqrt,
+    Squeeze, TopkV2, Transpose, Unpack, UnsortedSegmentSum, Where,
 };
 use planish_core::tensor::Tensor;
 use planish_core::types::DType;
@@ -57,7 +57,8 @@ fn segments(node: &mut Node<'_>, how: Combination) -> Imported {
     one(div(node, sum, divisor)?)
 }
 
-fn segment_sums(node: &mut Node<'_>, rows: Value, ids: Value, count: Option<Value>) -> Result<Value, Stop> {
+/// The sums of the rows of each segment.
+pub(super) fn segment_sums(node: &mut Node<'_>, rows: Value, ids: Value, count: Option<Value>) -> Result<Value, Stop> {
     match count {
         Some(count) => node.add(UnsortedSegmentSum {}, &[rows, ids, count]),
         None => sorted_sum(node, rows, ids),
@@ -73,7 +74,7 @@ pub(super) fn segment_sizes(node: &mut Node<'_>, ids: Value, count: Option<Value
 }
 
 /// A one for each integer.
-fn ones_like(node: &mut Node<'_>, ints: Value, dtype: DType) -> Result<Value, Stop> {
+pub(super) fn ones_like(node: &mut Node<'_>, ints: Value, dtype: DType) -> Result<Value, Stop> {
     let same = node.add(Equal {}, &[ints, ints])?;
     node.cast(same, dtype)
 }
@@ -82,12 +83,6 @@ fn ones_like(node: &mut Node<'_>, ints: Value, dtype: DType) -> Result<Value, St
 fn coordinate(node: &mut Node<'_>, indices: Value, axis: i32) -> Result<Value, Stop> {
     let axis = node.add_int(axis);
     node.add(Gather { axis: 1, batch_dims: 0 }, &[indices, axis])
-}
-
-/// The numbers below `count`.
-fn numbered(node: &mut Node<'_>, count: Value) -> Result<Value, Stop> {
-    let (zero, unit) = (node.add_int(0), node.add_int(1));
-    node.add(Range {}, &[zero, count, unit])
 }
 
 /// Rows without entries get the default as one: all entries are brought in the order of their rows, those of a row in the order that
@@ -111,7 +106,7 @@ pub(super) fn fill_empty_rows(node: &mut Node<'_>) -> Imported {
     let empty = node.add(Equal {}, &[sizes, zero])?;
     let empty_rows = node.add(Where {}, &[empty])?;
     // A key for each entry: its row, and then its place.
-    let (unit, places) = (node.add_int(1), numbered(node, count)?);
+    let (unit, places) = (node.add_int(1), node.numbers_below(count)?);
     let stride = add(node, count, unit)?;
     let key = mul(node, row_of, stride)?;
     let key = add(node, key, places)?;
@@ -133,7 +128,7 @@ pub(super) fn fill_empty_rows(node: &mut Node<'_>) -> Imported {
     let all_values = node.add(pick, &[all_values, order])?;
     let last = node.add_int(-1);
     let column = node.add(ExpandDims {}, &[order, last])?;
-    let ranks = numbered(node, total)?;
+    let ranks = node.numbers_below(total)?;
     let size = node.add(Shape { dtype: DType::I32 }, &[keys])?;
     let rank_of = node.add(ScatterNd {}, &[column, ranks, size])?;
     let begin = node.add_ints(&[0]);

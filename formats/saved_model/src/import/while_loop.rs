@@ -92,16 +92,17 @@ pub(super) fn while_(node: &mut Node<'_>) -> Imported {
 
 impl Node<'_> {
     /// A loop that stands for this node: goes on while `cond` of the state holds, with what `body` makes of it. Shapes stay.
-    pub(super) fn looped(
+    pub(super) fn looped<const N: usize>(
         &mut self,
-        state: &[Value],
-        cond: impl FnOnce(&mut Self, &[Value]) -> Result<Value, Stop>,
-        body: impl FnOnce(&mut Self, &[Value]) -> Result<Vec<Value>, Stop>,
-    ) -> Result<Vec<Value>, Stop> {
-        let types: Vec<Type> = state.iter().map(|&v| self.ty(v).clone()).collect();
-        let cond = self.graph_of("cond", &types, |node, state| Ok(vec![cond(node, state)?]))?;
+        state: [Value; N],
+        cond: impl FnOnce(&mut Self, [Value; N]) -> Result<Value, Stop>,
+        body: impl FnOnce(&mut Self, [Value; N]) -> Result<[Value; N], Stop>,
+    ) -> Result<[Value; N], Stop> {
+        let types = state.map(|v| self.ty(v).clone());
+        let cond = self.graph_of("cond", &types, |node, state| Ok([cond(node, state)?]))?;
         let body = self.graph_of("body", &types, body)?;
-        Ok(self.add_declared(While { cond, body }, state, types))
+        let results = self.add_declared(While { cond, body }, &state, types.to_vec());
+        Ok(std::array::from_fn(|i| results[i]))
     }
 }
 
