@@ -421,7 +421,7 @@ fn names_are_unique_and_the_best_comes_first() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 200 }))]
 
     #[test]
     fn random_products(seed: u64, rows in 0..40usize, outputs in 0..150usize, depth in 0..90usize) {

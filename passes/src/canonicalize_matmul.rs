@@ -136,14 +136,19 @@ fn unfolded(op: OpRef<'_>) -> Result<Match, Skip> {
     let Op::FullyConnected(product) = flat.producer().op() else {
         return Err(Skip::No);
     };
-    let input = flat.producer().operand(0).ok_or(Skip::No)?;
+    let (Some(input), Some(weights)) = (flat.producer().operand(0), flat.producer().operand(1)) else {
+        return Err(Skip::No);
+    };
     let (from, to) = (&input.ty().shape, &op.result(0).ty().shape);
     let (Some(channels), Some(dims)) = (flat.ty().shape.dims().and_then(|d| d.last()), from.dims()) else {
         return Err(Skip::No);
     };
-    let Some((_, leading)) = dims.split_last() else {
+    let Some((depth, leading)) = dims.split_last() else {
         return Err(Skip::No);
     };
+    if depth.known().is_none() || *depth != weights.ty().shape.dim(1) {
+        return Err(Skip::No);
+    }
     let kept = planish_core::Shape::new(leading.iter().copied().chain([*channels]));
     let shaped = surely_same(&kept, to) || leading_extents_of(op, input, leading.len()) && to.dim(leading.len()) == *channels;
     if product.keep_num_dims || !is_f32(flat) || dims.len() < 2 || channels.known().is_none() || !shaped {

@@ -44,6 +44,7 @@ mod reduction;
 mod resampling;
 mod resource;
 mod root;
+mod scatter;
 mod segment;
 mod select;
 mod sparse;

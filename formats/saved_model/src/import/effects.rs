@@ -99,7 +99,14 @@ pub(crate) fn assigns(op: &str) -> bool {
         || op.starts_with("SparseApply")
         || matches!(
             op,
-            "ScatterUpdate" | "ScatterAdd" | "ScatterSub" | "ScatterMul" | "ScatterNdUpdate" | "ScatterNdAdd" | "ScatterNdSub"
+            "ScatterUpdate"
+                | "ScatterAdd"
+                | "ScatterSub"
+                | "ScatterMul"
+                | "ScatterNdUpdate"
+                | "ScatterNdAdd"
+                | "ScatterNdSub"
+                | "StridedSliceAssign"
         )
 }
 

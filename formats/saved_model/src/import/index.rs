@@ -1,9 +1,7 @@
 //! Operations that pick elements by position.
 
-use planish_core::attr::Activation;
 use planish_core::graph::Value;
-use planish_core::op::Fill;
-use planish_core::op::{Add, Gather, GatherNd, Greater, ScatterNd, SelectV2, Shape, Slice, StridedSlice, Sub};
+use planish_core::op::{Gather, GatherNd, ScatterNd, Slice, StridedSlice};
 use planish_core::types::DType;
 
 use super::node::{Node, one};
@@ -16,6 +14,11 @@ pub(super) fn slice(node: &mut Node<'_>) -> Imported {
 
 pub(super) fn strided_slice(node: &mut Node<'_>) -> Imported {
     let x = node.value(0)?;
+    one(slice_of(node, x)?)
+}
+
+/// What the node's inputs 1 to 3 and its masks choose of `x`.
+pub(super) fn slice_of(node: &mut Node<'_>, x: Value) -> Result<Value, Stop> {
     let (begin, end, strides) = (node.index_input(1)?, node.index_input(2)?, node.index_input(3)?);
     let mask = |name: &str| i32::try_from(node.attr_int(name, 0)).map_err(|_| node.error(format!("its {name} is too large")));
     let op = StridedSlice {
@@ -26,7 +29,7 @@ pub(super) fn strided_slice(node: &mut Node<'_>) -> Imported {
         shrink_axis_mask: mask("shrink_axis_mask")?,
         offset: false,
     };
-    one(node.add(op, &[x, begin, end, strides])?)
+    node.add(op, &[x, begin, end, strides])
 }
 
 /// Indices of types that no kernel takes become i32.
@@ -70,55 +73,6 @@ pub(super) fn resource_gather(node: &mut Node<'_>) -> Imported {
 pub(super) fn gather_nd(node: &mut Node<'_>) -> Imported {
     let (x, indices) = (node.value(0)?, indices(node, 1)?);
     one(node.add(GatherNd {}, &[x, indices])?)
-}
-
-pub(super) fn scatter_nd(node: &mut Node<'_>) -> Imported {
-    let (indices, updates, shape) = (node.index_input(0)?, node.value(1)?, node.index_input(2)?);
-    one(node.add(ScatterNd {}, &[indices, updates, shape])?)
-}
-
-/// Zeros of the shape of input 0 with the updates added.
-fn scattered(node: &mut Node<'_>) -> Result<(Value, Value), Stop> {
-    let x = node.value(0)?;
-    let (indices, updates) = (node.index_input(1)?, node.value(2)?);
-    let shape = node.add(Shape { dtype: DType::I32 }, &[x])?;
-    Ok((x, node.add(ScatterNd {}, &[indices, updates, shape])?))
-}
-
-pub(super) fn tensor_scatter_add(node: &mut Node<'_>) -> Imported {
-    let (x, sum) = scattered(node)?;
-    one(node.add(
-        Add {
-            activation: Activation::None,
-            pot_scale_int16: true,
-        },
-        &[x, sum],
-    )?)
-}
-
-pub(super) fn tensor_scatter_sub(node: &mut Node<'_>) -> Imported {
-    let (x, sum) = scattered(node)?;
-    one(node.add(
-        Sub {
-            activation: Activation::None,
-            pot_scale_int16: true,
-        },
-        &[x, sum],
-    )?)
-}
-
-/// Where an index tuple points, the update; elsewhere what was there.
-pub(super) fn tensor_scatter_update(node: &mut Node<'_>) -> Imported {
-    let (x, new) = scattered(node)?;
-    let (indices, updates) = (node.index_input(1)?, node.value(2)?);
-    let shape = node.add(Shape { dtype: DType::I32 }, &[x])?;
-    let extents = node.add(Shape { dtype: DType::I32 }, &[updates])?;
-    let unit = node.add_int(1);
-    let ones = node.add(Fill {}, &[extents, unit])?;
-    let hits = node.add(ScatterNd {}, &[indices, ones, shape])?;
-    let zero = node.add_int(0);
-    let hit = node.add(Greater {}, &[hits, zero])?;
-    one(node.add(SelectV2 {}, &[hit, new, x])?)
 }
 
 /// The position of each number in a permutation.

@@ -215,7 +215,7 @@ pub(super) fn apply_gradient_descent(node: &mut Node<'_>) -> Imported {
 }
 
 /// Writes what is made of the variable's value.
-fn changed(node: &mut Node<'_>, new: fn(&mut Node<'_>, Value) -> Result<Value, Stop>) -> Imported {
+pub(super) fn changed(node: &mut Node<'_>, new: impl FnOnce(&mut Node<'_>, Value) -> Result<Value, Stop>) -> Imported {
     let variable = target(node)?;
     let old = node.value(0)?;
     let new = new(node, old)?;

@@ -1,0 +1,147 @@
+//! Operations that write elements by position, in tensors and in variables.
+
+use planish_core::graph::Value;
+use planish_core::op::{BroadcastTo, ExpandDims, Fill, Gather, Greater, Reshape, ScatterNd, SelectV2, Shape};
+use planish_core::tensor::Tensor;
+use planish_core::types::DType;
+
+use super::binary::{add, sub};
+use super::index::slice_of;
+use super::node::{Node, one};
+use super::resource::changed;
+use super::{Imported, Stop};
+
+/// A tensor of more elements has no table of their positions.
+const MOST_POSITIONS: usize = 1 << 24;
+
+/// What becomes of a tensor, tuples of indices, and the updates where they point.
+type Scatter = fn(&mut Node<'_>, Value, Value, Value) -> Result<Value, Stop>;
+
+pub(super) fn scatter_nd(node: &mut Node<'_>) -> Imported {
+    let (indices, updates, shape) = (node.index_input(0)?, node.value(1)?, node.index_input(2)?);
+    one(node.add(ScatterNd {}, &[indices, updates, shape])?)
+}
+
+/// Zeros of the shape of `x` with the updates added.
+fn scattered(node: &mut Node<'_>, x: Value, indices: Value, updates: Value) -> Result<Value, Stop> {
+    let shape = node.add(Shape { dtype: DType::I32 }, &[x])?;
+    node.add(ScatterNd {}, &[indices, updates, shape])
+}
+
+fn added(node: &mut Node<'_>, x: Value, indices: Value, updates: Value) -> Result<Value, Stop> {
+    let sum = scattered(node, x, indices, updates)?;
+    add(node, x, sum)
+}
+
+fn subtracted(node: &mut Node<'_>, x: Value, indices: Value, updates: Value) -> Result<Value, Stop> {
+    let sum = scattered(node, x, indices, updates)?;
+    sub(node, x, sum)
+}
+
+/// Where an index tuple points, the update; elsewhere what was there.
+fn replaced(node: &mut Node<'_>, x: Value, indices: Value, updates: Value) -> Result<Value, Stop> {
+    let new = scattered(node, x, indices, updates)?;
+    let extents = node.add(Shape { dtype: DType::I32 }, &[updates])?;
+    let unit = node.add_int(1);
+    let ones = node.add(Fill {}, &[extents, unit])?;
+    let hits = scattered(node, x, indices, ones)?;
+    let zero = node.add_int(0);
+    let hit = node.add(Greater {}, &[hits, zero])?;
+    node.add(SelectV2 {}, &[hit, new, x])
+}
+
+fn tensor_scatter(node: &mut Node<'_>, scatter: Scatter) -> Imported {
+    let (x, indices, updates) = (node.value(0)?, node.index_input(1)?, node.value(2)?);
+    one(scatter(node, x, indices, updates)?)
+}
+
+pub(super) fn tensor_scatter_add(node: &mut Node<'_>) -> Imported {
+    tensor_scatter(node, added)
+}
+
+pub(super) fn tensor_scatter_sub(node: &mut Node<'_>) -> Imported {
+    tensor_scatter(node, subtracted)
+}
+
+pub(super) fn tensor_scatter_update(node: &mut Node<'_>) -> Imported {
+    tensor_scatter(node, replaced)
+}
+
+/// A variable changed where tuples of indices point.
+fn variable_scatter(node: &mut Node<'_>, scatter: Scatter) -> Imported {
+    changed(node, |node, old| {
+        let (indices, updates) = (node.index_input(1)?, node.value(2)?);
+        scatter(node, old, indices, updates)
+    })
+}
+
+pub(super) fn variable_scatter_nd_add(node: &mut Node<'_>) -> Imported {
+    variable_scatter(node, added)
+}
+
+pub(super) fn variable_scatter_nd_sub(node: &mut Node<'_>) -> Imported {
+    variable_scatter(node, subtracted)
+}
+
+pub(super) fn variable_scatter_nd_update(node: &mut Node<'_>) -> Imported {
+    variable_scatter(node, replaced)
+}
+
+/// A variable changed in the rows that the indices name. One number may stand for all updates.
+fn variable_scatter_rows(node: &mut Node<'_>, scatter: Scatter) -> Imported {
+    changed(node, |node, old| {
+        let (indices, mut updates) = (node.index_input(1)?, node.value(2)?);
+        let last = node.add_int(-1);
+        let tuples = node.add(ExpandDims {}, &[indices, last])?;
+        if node.known_rank(updates)? == 0 {
+            let rows = node.add(Gather { axis: 0, batch_dims: 0 }, &[old, indices])?;
+            updates = broadcast_like(node, updates, rows)?;
+        }
+        scatter(node, old, tuples, updates)
+    })
+}
+
+pub(super) fn variable_scatter_add(node: &mut Node<'_>) -> Imported {
+    variable_scatter_rows(node, added)
+}
+
+pub(super) fn variable_scatter_sub(node: &mut Node<'_>) -> Imported {
+    variable_scatter_rows(node, subtracted)
+}
+
+pub(super) fn variable_scatter_update(node: &mut Node<'_>) -> Imported {
+    variable_scatter_rows(node, replaced)
+}
+
+fn broadcast_like(node: &mut Node<'_>, x: Value, like: Value) -> Result<Value, Stop> {
+    let shape = node.add(Shape { dtype: DType::I32 }, &[like])?;
+    node.add(BroadcastTo {}, &[x, shape])
+}
+
+/// A tensor with the value of input 4 where the node's slice lies.
+fn slice_replaced(node: &mut Node<'_>, x: Value) -> Result<Value, Stop> {
+    let dims = node.shape(x).known().ok_or(Stop::Foreign)?;
+    let count = node.shape(x).elements().filter(|&n| n <= MOST_POSITIONS).ok_or(Stop::Foreign)?;
+    let numbers = (0..count as i32).collect();
+    // The number of each element that the slice chooses says where its part of the value goes.
+    let positions = node.add_const(Tensor::from_vec::<i32>(&dims, numbers));
+    let chosen = slice_of(node, positions)?;
+    let value = node.value(4)?;
+    let value = broadcast_like(node, value, chosen)?;
+    let column = node.add_ints(&[-1, 1]);
+    let indices = node.add(Reshape {}, &[chosen, column])?;
+    let line = node.add_ints(&[-1]);
+    let updates = node.add(Reshape {}, &[value, line])?;
+    let flat = node.reshaped(x, &[count])?;
+    let new = replaced(node, flat, indices, updates)?;
+    node.reshaped(new, &dims)
+}
+
+pub(super) fn tensor_strided_slice_update(node: &mut Node<'_>) -> Imported {
+    let x = node.value(0)?;
+    one(slice_replaced(node, x)?)
+}
+
+pub(super) fn variable_strided_slice_assign(node: &mut Node<'_>) -> Imported {
+    changed(node, slice_replaced)
+}
