@@ -334,3 +334,22 @@ fn systems_of_equations_are_solved() {
     let below = found[2].to_floats().expect("floats");
     assert_eq!(below[2..], [2.0, -4.0]);
 }
+
+#[test]
+fn a_slice_takes_other_values() {
+    let graph = constant("begin", &ints(&[2], &[0, -1]))
+        + &constant("end", &ints(&[2], &[0, 0]))
+        + &constant("strides", &ints(&[2], &[2, 1]))
+        + &node(
+            "f",
+            "TensorStridedSliceUpdate",
+            &["x", "begin", "end", "strides", "v"],
+            &[("begin_mask", "i: 1"), ("end_mask", "i: 1"), ("shrink_axis_mask", "i: 2")],
+        );
+    let inputs = [
+        ("x", floats(&[3, 2], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0])),
+        ("v", floats(&[2], &[0.0, -1.0])),
+    ];
+    let found = computed(&graph, &inputs, &["f"]);
+    assert_floats(&found[0], &[3, 2], &[1.0, 0.0, 3.0, 4.0, 5.0, -1.0]);
+}

@@ -22,6 +22,11 @@ const W: Variable<'_> = Variable {
     dims: &[],
     values: &[3.],
 };
+const ROWS: Variable<'_> = Variable {
+    key: "w",
+    dims: &[3],
+    values: &[1., 2., 3.],
+};
 
 fn kinds(model: &Model) -> Vec<OpKind> {
     let graphs = model.graphs().map(|(_, graph)| graph);
@@ -150,6 +155,20 @@ fn variables_of_the_first_kind_are_counted_up_and_trained() {
     let trained = saved_model(&changing("ApplyGradientDescent", r#"input: "step" input: "step""#), X_TO_Y, &[W]);
     let printed = text::print(&read(trained.path()).expect("the variable is trained"));
     assert!(printed.contains("mul") && printed.contains("sub"), "{printed}");
+}
+
+#[test]
+fn rows_of_a_variable_are_written() {
+    let index = r#"
+        node { name: "at" op: "Const" attr { key: "dtype" value { type: DT_INT32 } }
+               attr { key: "value" value { tensor { dtype: DT_INT32 tensor_shape { dim { size: 2 } } int_val: 2 int_val: 0 } } } }
+        "#;
+    for (op, made) in [("ScatterUpdate", "select_v2"), ("ScatterAdd", "add"), ("ScatterSub", "sub")] {
+        let graph = changing(op, r#"input: "at" input: "step""#).replace("shape { } } }", "shape { dim { size: 3 } } } }");
+        let dir = saved_model(&(graph + index), X_TO_Y, &[ROWS]);
+        let printed = text::print(&read(dir.path()).expect("rows are written"));
+        assert!(printed.contains("assign_variable") && printed.contains(made), "{op}: {printed}");
+    }
 }
 
 #[test]
