@@ -6,6 +6,7 @@ use planish_core::op::{Conv2d, Conv3d, Conv3dTranspose, DepthwiseConv2d, Pad, Tr
 use planish_core::tensor::Tensor;
 use planish_core::types::DType;
 
+use super::movement::reversed;
 use super::node::{Node, one};
 use super::{Imported, Stop};
 
@@ -189,10 +190,15 @@ pub(super) fn conv_2d_backprop_input(node: &mut Node<'_>) -> Imported {
     floats_only(node, image)?;
     let image = layout.enter(node, image)?;
     let stride: [u32; 2] = layout.spatial(node, "strides")?;
-    if layout.spatial::<2>(node, "dilations")? != [1, 1] {
-        return Err(Stop::Foreign);
-    }
     let padding = implicit_padding(node)?;
+    let dilation = layout.spatial::<2>(node, "dilations")?;
+    if dilation != [1, 1] {
+        if stride != [1, 1] {
+            return Err(Stop::Foreign);
+        }
+        let result = dilated_transpose_conv(node, image, weights, dilation, padding)?;
+        return one(layout.leave(node, result)?);
+    }
     let sizes = match layout {
         Layout::ChannelsLast => sizes,
         Layout::ChannelsFirst => {
@@ -208,6 +214,35 @@ pub(super) fn conv_2d_backprop_input(node: &mut Node<'_>) -> Imported {
     };
     let result = node.add(op, &[sizes, weights, image])?;
     one(layout.leave(node, result)?)
+}
+
+/// A transposed convolution without strides, which is a convolution with the filter turned around: the operator for
+/// transposed ones has no dilation.
+fn dilated_transpose_conv(node: &mut Node<'_>, image: Value, weights: Value, dilation: [u32; 2], padding: Padding) -> Result<Value, Stop> {
+    let extents = [0, 1].map(|axis| node.shape(weights).dim(axis).known());
+    let mut paddings = vec![0i32; 8];
+    for axis in 0..2 {
+        let reach = i64::from(dilation[axis]) * (extents[axis].ok_or(Stop::Foreign)? as i64 - 1);
+        let reach = i32::try_from(reach).map_err(|_| node.error("its dilation is too large"))?;
+        // What the convolution that this is the gradient of had put around the image is left out of the result.
+        let (before, after) = match padding {
+            Padding::Same => (reach - reach / 2, reach / 2),
+            Padding::Valid => (reach, reach),
+        };
+        paddings[2 * axis + 2] = before;
+        paddings[2 * axis + 3] = after;
+    }
+    let paddings = node.add_const(Tensor::from_vec(&[4, 2], paddings));
+    let image = with_zeros(node, image, paddings)?;
+    let weights = node.transposed(weights, &[2, 0, 1, 3])?;
+    let weights = reversed(node, weights, [1, 2])?;
+    let op = Conv2d {
+        padding: Padding::Valid,
+        stride: [1, 1],
+        dilation,
+        activation: Activation::None,
+    };
+    node.add(op, &[image, weights])
 }
 
 pub(super) fn conv_3d(node: &mut Node<'_>) -> Imported {

@@ -215,6 +215,7 @@ const OUTPUTS: &[(&str, &str)] = &[
     ("RegexSplitWithOffsets", "string i64 i64 i64"),
     ("ResizeArea", "f32"),
     ("ResizeBicubic", "f32"),
+    ("RngReadAndSkip", "i64"),
     ("SampleDistortedBoundingBoxV2", "T T f32"),
     ("ScaleAndTranslate", "f32"),
     ("SentencepieceOp", "resource"),

@@ -3,9 +3,9 @@
 use planish_core::attr::MirrorMode;
 use planish_core::graph::Value;
 use planish_core::op::{
-    BatchToSpaceNd, BroadcastArgs, BroadcastTo, DepthToSpace, ExpandDims, Fill, MirrorPad, Pack, Pad, PadV2, Range, Rank, ReduceProd,
-    Reshape, ReverseSequence, ReverseV2, Shape, SpaceToBatchNd, SpaceToDepth, Split, SplitV, Squeeze, StridedSlice, Tile, Transpose,
-    Unpack,
+    BatchToSpaceNd, BroadcastArgs, BroadcastTo, DepthToSpace, ExpandDims, Fill, Gather, MirrorPad, Pack, Pad, PadV2, Range, Rank,
+    ReduceProd, Reshape, ReverseSequence, ReverseV2, Shape, SpaceToBatchNd, SpaceToDepth, Split, SplitV, Squeeze, StridedSlice, Tile,
+    Transpose, Unpack,
 };
 use planish_core::tensor::Tensor;
 use planish_core::types::DType;
@@ -163,7 +163,15 @@ pub(super) fn unpack(node: &mut Node<'_>) -> Imported {
     if num == 0 {
         return Ok(Vec::new());
     }
-    many(node.add_many(Unpack { num, axis }, &[x])?)
+    if node.dtype(x) != DType::I64 {
+        return many(node.add_many(Unpack { num, axis }, &[x])?);
+    }
+    // The kernel of `unpack` takes no integers of 64 bits.
+    let parts = (0..num as i32).map(|i| {
+        let i = node.add_int(i);
+        node.add(Gather { axis, batch_dims: 0 }, &[x, i])
+    });
+    many(parts.collect::<Result<_, _>>()?)
 }
 
 pub(super) fn split(node: &mut Node<'_>) -> Imported {
@@ -255,19 +263,19 @@ pub(super) fn reverse_v2(node: &mut Node<'_>) -> Imported {
         Some(axes) => {
             let rank = node.known_rank(x)?;
             let axes = axes.into_iter().map(|a| node.axis(a, rank)).collect::<Result<Vec<_>, _>>()?;
-            reversed(node, x, axes)
+            one(reversed(node, x, axes)?)
         }
         None => one(node.add(ReverseV2 {}, &[x, axes])?),
     }
 }
 
 /// The kernel takes several axes only where they lie side by side.
-fn reversed(node: &mut Node<'_>, mut x: Value, axes: Vec<usize>) -> Imported {
+pub(super) fn reversed(node: &mut Node<'_>, mut x: Value, axes: impl IntoIterator<Item = usize>) -> Result<Value, Stop> {
     for axis in axes {
         let axis = node.add_ints(&[axis as i32]);
         x = node.add(ReverseV2 {}, &[x, axis])?;
     }
-    one(x)
+    Ok(x)
 }
 
 /// `Reverse`: axes where a vector of truth values says so.
@@ -275,7 +283,7 @@ pub(super) fn reverse(node: &mut Node<'_>) -> Imported {
     let (x, turned) = (node.value(0)?, node.value(1)?);
     let turned = node.constant(turned).and_then(Tensor::to_ints).ok_or(Stop::Foreign)?;
     let axes = (0..).zip(turned).filter_map(|(axis, turned)| (turned != 0).then_some(axis));
-    reversed(node, x, axes.collect())
+    one(reversed(node, x, axes)?)
 }
 
 /// `Empty`: what is in it is not said, or zeros.
