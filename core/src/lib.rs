@@ -6,6 +6,7 @@
 //! file and knows no format.
 
 pub mod attr;
+pub mod extents;
 pub mod graph;
 pub mod infer;
 pub mod known;

@@ -11,7 +11,6 @@ mod cells;
 mod dimensions;
 mod divide_by_reciprocal;
 mod equalize_gates;
-mod extents;
 mod fall_back_to_float;
 mod fold_batch_norm;
 mod fold_constants;

@@ -5,7 +5,7 @@ use planish_core::known::known_dims;
 use planish_core::{Dim, Graph, Meaning, Op, OpRef, PassEntry, Rule, Skip, Tensor, Value, inventory};
 
 use crate::dimensions::{Extent, filled, lends};
-use crate::extents::extent_of;
+use planish_core::extents::extent_of;
 
 /// Writes a fill whose one unknown extent is that of another value with operations that keep shapes static at run time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -374,7 +374,8 @@ fn stand_in(graph: &mut Graph, old: Value, new: Value) {
 
 fn tensor_of(graph: &mut Graph, lists: &mut BTreeMap<Value, List>, list: Value, shape: Option<Value>, dtype: DType) -> Option<Value> {
     match lists.get(&list)?.clone() {
-        List::Tensor(tensor) | List::InOrder(tensor) => Some(tensor),
+        // What is read as another type than was written is none of this list.
+        List::Tensor(tensor) | List::InOrder(tensor) => (graph.ty(tensor).dtype == dtype).then_some(tensor),
         List::Reserved { size, element_shape, .. } => {
             let element = known_element(graph, element_shape, dtype).or_else(|| known_element(graph, shape?, dtype))?;
             let tensor = zeros(graph, size, &element, |_, _| None)?;

@@ -26,6 +26,7 @@ mod examples;
 mod foreign_types;
 mod fourier;
 mod frame;
+mod gradients;
 mod index;
 mod inner_graph;
 mod linear;

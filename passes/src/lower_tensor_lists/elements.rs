@@ -7,7 +7,7 @@ use planish_core::op::{Add, Concatenation, DynamicUpdateSlice, Maximum, Pad, Res
 use planish_core::{DType, Dim, Graph, GraphId, Model, Op, Shape, Tensor, Value, infer};
 
 use crate::dimensions::{Extent, dimensions, filled};
-use crate::extents::parameter_dimension;
+use planish_core::extents::parameter_dimension;
 
 /// What a loop body or branch tells of the elements that it writes into a list.
 #[derive(Clone, Debug)]

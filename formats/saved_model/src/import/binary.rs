@@ -214,7 +214,7 @@ fn guarded(node: &mut Node<'_>, build: Pair) -> Imported {
     one(zero_where(node, none, plain)?)
 }
 
-fn zero_where(node: &mut Node<'_>, condition: Value, value: Value) -> Result<Value, Stop> {
+pub(super) fn zero_where(node: &mut Node<'_>, condition: Value, value: Value) -> Result<Value, Stop> {
     let zero = node.number(0.0, value)?;
     node.add(SelectV2 {}, &[condition, zero, value])
 }

@@ -149,7 +149,7 @@ impl Importer {
             for index in nodes {
                 let node = &body.nodes[index];
                 if assigns(&node.op) {
-                    self.note_assignment(frame, node, &mut assigned)?;
+                    self.note_assignments(frame, node, &mut assigned)?;
                 }
                 if changes_table(&node.op)
                     && let Some(handle) = data_inputs(node).next()
@@ -179,9 +179,17 @@ impl Importer {
         Ok(())
     }
 
-    fn note_assignment(&mut self, frame: usize, node: &NodeDef, assigned: &mut BTreeSet<usize>) -> Result<(), Error> {
-        let Some(handle) = data_inputs(node).next() else { return Ok(()) };
-        let place = self.resolve_origin(frame, handle)?;
+    /// Steps of training change what they remember of earlier ones besides their first input.
+    fn note_assignments(&mut self, frame: usize, node: &NodeDef, assigned: &mut BTreeSet<usize>) -> Result<(), Error> {
+        let most = if node.op.contains("Apply") { usize::MAX } else { 1 };
+        for handle in data_inputs(node).take(most) {
+            let place = self.resolve_origin(frame, handle)?;
+            self.note_assignment(place, assigned)?;
+        }
+        Ok(())
+    }
+
+    fn note_assignment(&mut self, place: Place, assigned: &mut BTreeSet<usize>) -> Result<(), Error> {
         if let Place::Node { frame, node, .. } = place {
             let op = &self.frames[frame].body.nodes[node].op;
             if matches!(op.as_str(), "VarHandleOp" | "VariableV2" | "Variable") {

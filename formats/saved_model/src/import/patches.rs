@@ -123,6 +123,14 @@ pub(super) fn extract(node: &mut Node<'_>) -> Imported {
 /// `MaxPoolWithArgmax`: the greatest pixel of each window, and its place among the elements of the image.
 pub(super) fn max_pool_with_places(node: &mut Node<'_>) -> Imported {
     let image = node.value(0)?;
+    let (greatest, place) = greatest_and_place(node, image, node.attr_bool("include_batch_in_index"))?;
+    let dtype = node.attr_dtype("Targmax", DType::I64)?;
+    many(vec![greatest, node.cast(place, dtype)?])
+}
+
+/// The greatest pixel of each window, the first where several are, and its place among the elements of its image or of
+/// all images, as an i32.
+pub(super) fn greatest_and_place(node: &mut Node<'_>, image: Value, among_all: bool) -> Result<(Value, Value), Stop> {
     floats_only(node, image)?;
     let windows = Windows::of(node, image, spatial(node, "ksize")?, [1, 1])?;
     let extent = |axis: usize| {
@@ -163,7 +171,7 @@ pub(super) fn max_pool_with_places(node: &mut Node<'_>) -> Imported {
     let within = node.add(Gather { axis: 0, batch_dims: 0 }, &[within, number])?;
     let place = add(node, within, by_column)?;
     let mut place = add(node, place, by_row)?;
-    if node.attr_bool("include_batch_in_index") {
+    if among_all {
         let batch = node.extent(image, 0)?;
         let images = node.numbers_below(batch)?;
         let elements = node.add_int(elements);
@@ -172,8 +180,7 @@ pub(super) fn max_pool_with_places(node: &mut Node<'_>) -> Imported {
         let images = node.add(Reshape {}, &[images, dims])?;
         place = add(node, place, images)?;
     }
-    let dtype = node.attr_dtype("Targmax", DType::I64)?;
-    many(vec![greatest, node.cast(place, dtype)?])
+    Ok((greatest, place))
 }
 
 /// `Dilation2D`: the greatest sum of a window's pixels and the filter's.

@@ -12,7 +12,7 @@ use crate::contents;
 use crate::proto::{Attr, NodeDef, SavedKind};
 use crate::variables::text_attr;
 
-use super::binary::{add, mul, sub};
+use super::binary::{add, sub};
 use super::constant::widened;
 use super::node::{Node, one};
 use super::numeric_type::computed;
@@ -169,14 +169,15 @@ pub(super) fn read(node: &mut Node<'_>) -> Imported {
     one(node.value(0)?)
 }
 
-fn target(node: &mut Node<'_>) -> Result<usize, Stop> {
-    match node.bound(0)? {
+/// The variable that an input is.
+pub(super) fn target(node: &mut Node<'_>, input: usize) -> Result<usize, Stop> {
+    match node.bound(input)? {
         Bound::Variable(variable) => Ok(variable),
         _ => Err(Stop::Foreign),
     }
 }
 
-fn write(node: &mut Node<'_>, variable: usize, value: Value) -> OpId {
+pub(super) fn write(node: &mut Node<'_>, variable: usize, value: Value) -> OpId {
     let handle = node.importer.variable_handle(variable);
     let graph = &mut node.importer.graph;
     let op = graph.add_declared(AssignVariable {}, &[Some(handle), Some(value)], Vec::new());
@@ -185,7 +186,7 @@ fn write(node: &mut Node<'_>, variable: usize, value: Value) -> OpId {
 }
 
 pub(super) fn assign(node: &mut Node<'_>) -> Imported {
-    let variable = target(node)?;
+    let variable = target(node, 0)?;
     let value = node.value(1)?;
     write(node, variable, value);
     Ok(vec![Bound::Variable(variable)])
@@ -205,18 +206,9 @@ pub(super) fn assign_sub(node: &mut Node<'_>) -> Imported {
     })
 }
 
-/// The variable less a step against its gradient.
-pub(super) fn apply_gradient_descent(node: &mut Node<'_>) -> Imported {
-    changed(node, |node, old| {
-        let (rate, gradient) = (node.value(1)?, node.value(2)?);
-        let step = mul(node, rate, gradient)?;
-        sub(node, old, step)
-    })
-}
-
 /// Writes what is made of the variable's value.
 pub(super) fn changed(node: &mut Node<'_>, new: impl FnOnce(&mut Node<'_>, Value) -> Result<Value, Stop>) -> Imported {
-    let variable = target(node)?;
+    let variable = target(node, 0)?;
     let old = node.value(0)?;
     let new = new(node, old)?;
     write(node, variable, new);

@@ -141,19 +141,21 @@ pub(super) fn softsign(node: &mut Node<'_>) -> Imported {
     one(div(node, x, below)?)
 }
 
+/// What `selu` is scaled with, and its `alpha` (Klambauer and others, "Self-normalizing neural networks", 2017).
+pub(super) const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
+pub(super) const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
+
 /// `scale × (max(x, 0) + alpha × (exp(min(x, 0)) - 1))`
 pub(super) fn selu(node: &mut Node<'_>) -> Imported {
-    const SCALE: f64 = 1.050_700_987_355_480_5;
-    const ALPHA: f64 = 1.673_263_242_354_377_2;
     let x = node.value(0)?;
     let positive = node.add(Relu {}, &[x])?;
     let zero = node.number(0.0, x)?;
     let negative = node.add(Minimum {}, &[x, zero])?;
     let exp = node.add(Exp {}, &[negative])?;
     let below = plus(node, exp, -1.0)?;
-    let below = times(node, below, ALPHA)?;
+    let below = times(node, below, SELU_ALPHA)?;
     let sum = add(node, positive, below)?;
-    one(times(node, sum, SCALE)?)
+    one(times(node, sum, SELU_SCALE)?)
 }
 
 /// `sin(x) / cos(x)`

@@ -1,14 +1,16 @@
-//! Where an extent that is known only at run time comes from.
+//! Where an extent that only running the model tells comes from: which of them are equal at every run.
 
 use std::collections::BTreeSet;
 
-use planish_core::{Dim, Graph, Op, OpKind, OpRef, Type, Value, ValueRef};
+use crate::graph::{Graph, OpRef, Value, ValueRef};
+use crate::op::{Op, OpKind};
+use crate::types::{Dim, Type};
 
 /// How many values are looked at for one answer: where operands are shared, there are more paths than values.
 const MOST_VALUES: usize = 1024;
 
 /// The value and axis whose extent is element `at` of an integer vector, followed through what moves integers.
-pub(crate) fn extent_of(ints: ValueRef<'_>, at: usize) -> Option<(Value, usize)> {
+pub fn extent_of(ints: ValueRef<'_>, at: usize) -> Option<(Value, usize)> {
     origin(ints, at, 16)
 }
 
@@ -60,7 +62,7 @@ fn origin(ints: ValueRef<'_>, at: usize, depth: usize) -> Option<(Value, usize)>
 }
 
 /// Whether the extents of two values along these axes are the same at every run.
-pub(crate) fn same_extent(graph: &Graph, (a, i): (Value, usize), (b, j): (Value, usize)) -> bool {
+pub fn same_extent(graph: &Graph, (a, i): (Value, usize), (b, j): (Value, usize)) -> bool {
     let known = |value: Value, axis: usize| graph.ty(value).shape.dim(axis).known();
     let source = |value: Value, axis: usize| parameter_dimension(graph, value, axis);
     (a, i) == (b, j) || known(a, i).is_some() && known(a, i) == known(b, j) || source(a, i).is_some() && source(a, i) == source(b, j)
@@ -68,7 +70,7 @@ pub(crate) fn same_extent(graph: &Graph, (a, i): (Value, usize), (b, j): (Value,
 
 /// The parameter and axis of a graph whose extent is the one of `value` along `axis`, followed through operations that
 /// keep it.
-pub(crate) fn parameter_dimension(graph: &Graph, value: Value, axis: usize) -> Option<(usize, usize)> {
+pub fn parameter_dimension(graph: &Graph, value: Value, axis: usize) -> Option<(usize, usize)> {
     let mut seen = BTreeSet::new();
     let mut todo = vec![(value, axis)];
     while let Some((value, axis)) = todo.pop() {
