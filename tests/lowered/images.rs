@@ -142,3 +142,21 @@ fn images_are_dilated() {
     let found = computed(&graph, &[("x", floats(&[1, 1, 3, 1], &[1.0, 4.0, -2.0]))], &["y"]);
     assert_floats(&found[0], &[1, 1, 3, 1], &[3.0, 4.5, -1.5]);
 }
+
+#[test]
+fn a_transposed_convolution_may_be_dilated() {
+    let graph = constant("sizes", &ints(&[4], &[1, 1, 5, 1]))
+        + &constant("filter", &floats(&[1, 3, 1, 1], &[1.0, 2.0, 3.0]))
+        + &node(
+            "f",
+            "Conv2DBackpropInput",
+            &["sizes", "filter", "x"],
+            &[
+                ("strides", "list { i: 1 i: 1 i: 1 i: 1 }"),
+                ("dilations", "list { i: 1 i: 1 i: 2 i: 1 }"),
+                ("padding", r#"s: "VALID""#),
+            ],
+        );
+    let found = computed(&graph, &[("x", floats(&[1, 1, 1, 1], &[4.0]))], &["f"]);
+    assert_floats(&found[0], &[1, 1, 5, 1], &[4.0, 0.0, 8.0, 0.0, 12.0]);
+}

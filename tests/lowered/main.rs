@@ -7,6 +7,7 @@ use planish::core::types::DType;
 use planish::kernels::interpret::Interpreter;
 use planish::{ConvertOptions, convert};
 
+mod gradients;
 #[path = "../graph_text/mod.rs"]
 mod graph_text;
 mod images;
@@ -352,4 +353,12 @@ fn a_slice_takes_other_values() {
     ];
     let found = computed(&graph, &inputs, &["f"]);
     assert_floats(&found[0], &[3, 2], &[1.0, 0.0, 3.0, 4.0, 5.0, -1.0]);
+}
+
+#[test]
+fn integers_of_64_bits_are_unstacked() {
+    let graph = node("f", "Unpack", &["x"], &[("num", "i: 2"), ("axis", "i: 1")]);
+    let found = computed(&graph, &[("x", longs(&[2, 2], &[1, 2, 3, 4]))], &["f:0", "f:1"]);
+    assert_ints(&found[0], &[2], &[1, 3]);
+    assert_ints(&found[1], &[2], &[2, 4]);
 }

@@ -158,6 +158,30 @@ fn variables_of_the_first_kind_are_counted_up_and_trained() {
 }
 
 #[test]
+fn a_step_of_training_changes_what_it_remembers_too() {
+    let [m, v] = ["m", "v"].map(|name| {
+        format!(
+            r#"node {{ name: "{name}" op: "VarHandleOp" attr {{ key: "dtype" value {{ type: DT_FLOAT }} }} attr {{ key: "shape" value {{ shape {{ }} }} }} }} "#
+        )
+    });
+    let arguments = r#"input: "m" input: "v" "#.to_owned() + &r#"input: "step" "#.repeat(7);
+    let graph = changing("ResourceApplyAdam", &arguments).replace("VariableV2", "VarHandleOp") + &m + &v;
+    let remembered = ["m", "v"].map(|key| Variable {
+        key,
+        dims: &[],
+        values: &[0.],
+    });
+    let [m, v] = remembered;
+    let dir = saved_model(&graph, X_TO_Y, &[m, v, W]);
+    let printed = text::print(&read(dir.path()).expect("the variable is trained"));
+    assert_eq!(
+        printed.matches("assign_variable").count(),
+        6,
+        "three when it starts, three steps: {printed}"
+    );
+}
+
+#[test]
 fn rows_of_a_variable_are_written() {
     let index = r#"
         node { name: "at" op: "Const" attr { key: "dtype" value { type: DT_INT32 } }

@@ -7,8 +7,8 @@ use planish_core::extents::{extent_of, same_extent};
 use planish_core::graph::Value;
 use planish_core::known::known_ints;
 use planish_core::op::{
-    Abs, Equal, Greater, GreaterEqual, LessEqual, LogicalAnd, LogicalNot, LogicalOr, Logistic, ReduceProd, Reshape, ScatterNd, SelectV2,
-    Shape, Sqrt, Sum, Where,
+    Abs, Equal, Greater, GreaterEqual, LessEqual, LogicalAnd, LogicalNot, LogicalOr, Logistic, ReduceProd, Reshape, Rsqrt, ScatterNd,
+    SelectV2, Shape, Sqrt, Sum, Where,
 };
 use planish_core::types::DType;
 
@@ -150,6 +150,26 @@ pub(super) fn bias(node: &mut Node<'_>) -> Imported {
     let axes: Vec<i32> = (0..rank).filter(|&axis| axis != channels).map(|axis| axis as i32).collect();
     let axes = node.add_ints(&axes);
     one(node.add(Sum { keep_dims: false }, &[g, axes])?)
+}
+
+/// The gradients of a batch normalization that is not trained: towards its input, its scale and its offset.
+pub(super) fn batch_norm(node: &mut Node<'_>) -> Imported {
+    if node.attr_bool_or("is_training", true) || node.attr_text("data_format", "NHWC") != "NHWC" {
+        return Err(Stop::Foreign);
+    }
+    let (g, x, scale, mean, variance) = (node.value(0)?, node.value(1)?, node.value(2)?, node.value(3)?, node.value(4)?);
+    let axes: Vec<i32> = (0..node.known_rank(x)?.saturating_sub(1) as i32).collect();
+    let axes = node.add_ints(&axes);
+    let raised = plus(node, variance, f64::from(node.attr_float("epsilon", 1e-4)))?;
+    let deviation = node.add(Rsqrt {}, &[raised])?;
+    let slope = mul(node, scale, deviation)?;
+    let to_input = mul(node, g, slope)?;
+    let centered = sub(node, x, mean)?;
+    let normal = mul(node, centered, deviation)?;
+    let each = mul(node, g, normal)?;
+    let to_scale = node.add(Sum { keep_dims: false }, &[each, axes])?;
+    let to_offset = node.add(Sum { keep_dims: false }, &[g, axes])?;
+    many(vec![to_input, to_scale, to_offset])
 }
 
 /// The gradient of a window's maximum goes to the first of its greatest pixels.

@@ -136,6 +136,7 @@ const TABLE: &[(&str, Import)] = &[
     ("FloorDiv", binary::floor_div),
     ("FloorMod", binary::floor_mod),
     ("FusedBatchNorm", batch_norm::fused_batch_norm),
+    ("FusedBatchNormGradV3", gradients::batch_norm),
     ("FusedBatchNormV2", batch_norm::fused_batch_norm),
     ("FusedBatchNormV3", batch_norm::fused_batch_norm),
     ("GRUBlockCell", cells::gru_cell),

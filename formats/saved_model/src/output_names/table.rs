@@ -21,10 +21,42 @@ pub(super) const TABLE: &[(&str, &[(&str, Length)])] = &[
         ],
     ),
     ("ApproxTopK", &[("values", One), ("indices", One)]),
+    ("Batch", &[("batched_tensors", List("T")), ("batch_index", One), ("id", One)]),
+    (
+        "BatchNormWithGlobalNormalizationGrad",
+        &[("dx", One), ("dm", One), ("dv", One), ("db", One), ("dg", One)],
+    ),
     ("BatchSelfAdjointEigV2", &[("e", One), ("v", One)]),
     ("BatchSvd", &[("s", One), ("u", One), ("v", One)]),
     ("BlockLSTM", LSTM),
+    (
+        "BlockLSTMGrad",
+        &[
+            ("x_grad", One),
+            ("cs_prev_grad", One),
+            ("h_prev_grad", One),
+            ("w_grad", One),
+            ("wci_grad", One),
+            ("wcf_grad", One),
+            ("wco_grad", One),
+            ("b_grad", One),
+        ],
+    ),
+    (
+        "BlockLSTMGradV2",
+        &[
+            ("x_grad", One),
+            ("cs_prev_grad", One),
+            ("h_prev_grad", One),
+            ("w_grad", One),
+            ("wci_grad", One),
+            ("wcf_grad", One),
+            ("wco_grad", One),
+            ("b_grad", One),
+        ],
+    ),
     ("BlockLSTMV2", LSTM),
+    ("BroadcastGradientArgs", &[("r0", One), ("r1", One)]),
     (
         "CSRSparseMatrixComponents",
         &[("row_ptrs", One), ("col_inds", One), ("values", One)],
@@ -67,8 +99,44 @@ pub(super) const TABLE: &[(&str, &[(&str, Length)])] = &[
         "CudnnRNN",
         &[("output", One), ("output_h", One), ("output_c", One), ("reserve_space", One)],
     ),
+    (
+        "CudnnRNNBackprop",
+        &[
+            ("input_backprop", One),
+            ("input_h_backprop", One),
+            ("input_c_backprop", One),
+            ("params_backprop", One),
+        ],
+    ),
+    (
+        "CudnnRNNBackpropV2",
+        &[
+            ("input_backprop", One),
+            ("input_h_backprop", One),
+            ("input_c_backprop", One),
+            ("params_backprop", One),
+        ],
+    ),
+    (
+        "CudnnRNNBackpropV3",
+        &[
+            ("input_backprop", One),
+            ("input_h_backprop", One),
+            ("input_c_backprop", One),
+            ("params_backprop", One),
+        ],
+    ),
+    (
+        "CudnnRNNParamsToCanonical",
+        &[("weights", Number("num_params")), ("biases", Number("num_params"))],
+    ),
+    (
+        "CudnnRNNParamsToCanonicalV2",
+        &[("weights", Number("num_params_weights")), ("biases", Number("num_params_biases"))],
+    ),
     ("CudnnRNNV2", CUDNN_RNN),
     ("CudnnRNNV3", CUDNN_RNN),
+    ("DecodeProtoV2", &[("sizes", One), ("values", List("output_types"))]),
     ("DecodeWav", &[("audio", One), ("sample_rate", One)]),
     (
         "DenseCountSparseOutput",
@@ -92,6 +160,14 @@ pub(super) const TABLE: &[(&str, &[(&str, Length)])] = &[
     ),
     ("Eig", &[("e", One), ("v", One)]),
     (
+        "FakeQuantWithMinMaxVarsGradient",
+        &[("backprops_wrt_input", One), ("backprop_wrt_min", One), ("backprop_wrt_max", One)],
+    ),
+    (
+        "FakeQuantWithMinMaxVarsPerChannelGradient",
+        &[("backprops_wrt_input", One), ("backprop_wrt_min", One), ("backprop_wrt_max", One)],
+    ),
+    (
         "FixedUnigramCandidateSampler",
         &[
             ("sampled_candidates", One),
@@ -108,13 +184,57 @@ pub(super) const TABLE: &[(&str, &[(&str, Length)])] = &[
         &[("output", One), ("row_pooling_sequence", One), ("col_pooling_sequence", One)],
     ),
     ("FusedBatchNorm", BATCH_NORM),
+    (
+        "FusedBatchNormGrad",
+        &[
+            ("x_backprop", One),
+            ("scale_backprop", One),
+            ("offset_backprop", One),
+            ("reserve_space_3", One),
+            ("reserve_space_4", One),
+        ],
+    ),
+    (
+        "FusedBatchNormGradV2",
+        &[
+            ("x_backprop", One),
+            ("scale_backprop", One),
+            ("offset_backprop", One),
+            ("reserve_space_3", One),
+            ("reserve_space_4", One),
+        ],
+    ),
+    (
+        "FusedBatchNormGradV3",
+        &[
+            ("x_backprop", One),
+            ("scale_backprop", One),
+            ("offset_backprop", One),
+            ("reserve_space_4", One),
+            ("reserve_space_5", One),
+        ],
+    ),
     ("FusedBatchNormV2", BATCH_NORM),
     ("FusedBatchNormV3", BATCH_NORM),
     ("GRUBlockCell", &[("r", One), ("u", One), ("c", One), ("h", One)]),
+    (
+        "GRUBlockCellGrad",
+        &[("d_x", One), ("d_h_prev", One), ("d_c_bar", One), ("d_r_bar_u_bar", One)],
+    ),
     ("GenerateBoundingBoxProposals", &[("rois", One), ("roi_probabilities", One)]),
     ("GenerateVocabRemapping", &[("remapping", One), ("num_present", One)]),
     ("IsotonicRegression", &[("output", One), ("segments", One)]),
     ("LSTMBlockCell", LSTM),
+    (
+        "LSTMBlockCellGrad",
+        &[
+            ("cs_prev_grad", One),
+            ("dicfo", One),
+            ("wci_grad", One),
+            ("wcf_grad", One),
+            ("wco_grad", One),
+        ],
+    ),
     (
         "LearnedUnigramCandidateSampler",
         &[
@@ -223,6 +343,10 @@ pub(super) const TABLE: &[(&str, &[(&str, Length)])] = &[
         ],
     ),
     ("Qr", &[("q", One), ("r", One)]),
+    (
+        "QuantizeAndDequantizeV4Grad",
+        &[("input_backprop", One), ("input_min_backprop", One), ("input_max_backprop", One)],
+    ),
     (
         "QuantizeDownAndShrinkRange",
         &[("output", One), ("output_min", One), ("output_max", One)],
@@ -345,6 +469,7 @@ pub(super) const TABLE: &[(&str, &[(&str, Length)])] = &[
             ("reverse_index_map", One),
         ],
     ),
+    ("RaggedFillEmptyRowsGrad", &[("d_values", One), ("d_default_value", One)]),
     (
         "RaggedGather",
         &[("output_nested_splits", Number("OUTPUT_RAGGED_RANK")), ("output_dense_values", One)],
@@ -368,7 +493,12 @@ pub(super) const TABLE: &[(&str, &[(&str, Length)])] = &[
     ("SampleDistortedBoundingBoxV2", &[("begin", One), ("size", One), ("bboxes", One)]),
     ("SelfAdjointEigV2", &[("e", One), ("v", One)]),
     ("SoftmaxCrossEntropyWithLogits", &[("loss", One), ("backprop", One)]),
+    (
+        "SparseAccumulatorTakeGradient",
+        &[("indices", One), ("values", One), ("shape", One)],
+    ),
     ("SparseAdd", &[("sum_indices", One), ("sum_values", One), ("sum_shape", One)]),
+    ("SparseAddGrad", &[("a_val_grad", One), ("b_val_grad", One)]),
     (
         "SparseConcat",
         &[("output_indices", One), ("output_values", One), ("output_shape", One)],
@@ -398,6 +528,7 @@ pub(super) const TABLE: &[(&str, &[(&str, Length)])] = &[
             ("reverse_index_map", One),
         ],
     ),
+    ("SparseFillEmptyRowsGrad", &[("d_values", One), ("d_default_value", One)]),
     (
         "SparseReduceMaxSparse",
         &[("output_indices", One), ("output_values", One), ("output_shape", One)],
@@ -408,6 +539,9 @@ pub(super) const TABLE: &[(&str, &[(&str, Length)])] = &[
     ),
     ("SparseReorder", &[("output_indices", One), ("output_values", One)]),
     ("SparseReshape", &[("output_indices", One), ("output_shape", One)]),
+    ("SparseSegmentMeanGradV2", &[("output", One), ("sorted_unique_indices", One)]),
+    ("SparseSegmentSqrtNGradV2", &[("output", One), ("sorted_unique_indices", One)]),
+    ("SparseSegmentSumGradV2", &[("output", One), ("sorted_unique_indices", One)]),
     (
         "SparseSlice",
         &[("output_indices", One), ("output_values", One), ("output_shape", One)],
@@ -441,6 +575,8 @@ pub(super) const TABLE: &[(&str, &[(&str, Length)])] = &[
     ("TensorArrayConcat", &[("value", One), ("lengths", One)]),
     ("TensorArrayConcatV2", &[("value", One), ("lengths", One)]),
     ("TensorArrayConcatV3", &[("value", One), ("lengths", One)]),
+    ("TensorArrayGradV3", &[("grad_handle", One), ("flow_out", One)]),
+    ("TensorArrayGradWithShape", &[("grad_handle", One), ("flow_out", One)]),
     ("TensorArrayV3", &[("handle", One), ("flow", One)]),
     ("TensorListConcat", &[("tensor", One), ("lengths", One)]),
     ("TensorListConcatV2", &[("tensor", One), ("lengths", One)]),
