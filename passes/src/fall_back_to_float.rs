@@ -79,7 +79,10 @@ fn settle(graph: &mut Graph, id: OpId, target: Target, cx: &mut Context<'_>) -> 
 fn original(graph: &Graph, real: Value) -> Option<Value> {
     let quantize = graph.value(real).producer().operand(0)?.producer();
     match quantize.op() {
-        Op::Quantize(_) => quantize.operand(0).filter(|v| v.constant().is_some()).map(|v| v.id()),
+        Op::Quantize(_) => {
+            let constant = quantize.operand(0).filter(|v| v.constant().is_some())?;
+            (constant.ty().dtype == graph.ty(real).dtype).then(|| constant.id())
+        }
         _ => None,
     }
 }

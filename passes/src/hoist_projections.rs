@@ -69,7 +69,8 @@ fn projection(model: &Model, found: &Loop, body: &Graph, id: OpId) -> Option<Pro
         Some(bias) => Some(bias.constant()?.clone()),
         None => None,
     };
-    if input.ty().shape.rank() != Some(2) {
+    // Readers of a result of unknown rank may be declared otherwise than the product's shape allows.
+    if [input, op.result(0)].iter().any(|v| v.ty().shape.rank() != Some(2)) {
         return None;
     }
     let (row, row_weights, rest) = parts(input, weights)?;

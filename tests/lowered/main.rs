@@ -20,6 +20,8 @@ fn dtype_of(tensor: &Tensor) -> &'static str {
         DType::F32 => "DT_FLOAT",
         DType::I32 => "DT_INT32",
         DType::I64 => "DT_INT64",
+        DType::U8 => "DT_UINT8",
+        DType::Bool => "DT_BOOL",
         DType::String => "DT_STRING",
         other => unreachable!("no test has {other:?}"),
     }
@@ -361,4 +363,50 @@ fn integers_of_64_bits_are_unstacked() {
     let found = computed(&graph, &[("x", longs(&[2, 2], &[1, 2, 3, 4]))], &["f:0", "f:1"]);
     assert_ints(&found[0], &[2], &[1, 3]);
     assert_ints(&found[1], &[2], &[2, 4]);
+}
+
+#[test]
+fn integers_of_8_bits_wrap_around_and_are_compared() {
+    let graph = node("sum", "AddV2", &["x", "y"], &[])
+        + &node("product", "Mul", &["x", "y"], &[])
+        + &node("quotient", "FloorDiv", &["x", "y"], &[])
+        + &node("greater", "Greater", &["x", "y"], &[]);
+    let bytes = |values: &[u8]| Tensor::from_vec(&[3], values.to_vec());
+    let inputs = [("x", bytes(&[200, 7, 3])), ("y", bytes(&[100, 2, 9]))];
+    let found = computed(&graph, &inputs, &["sum", "product", "quotient", "greater"]);
+    assert!(found[..3].iter().all(|t| t.dtype() == DType::U8));
+    assert_ints(&found[0], &[3], &[44, 9, 12]);
+    assert_ints(&found[1], &[3], &[32, 14, 27]);
+    assert_ints(&found[2], &[3], &[2, 3, 0]);
+    assert_eq!(*found[3].bytes(), [1, 1, 0]);
+}
+
+#[test]
+fn integers_of_64_bits_have_a_greatest_one_and_powers() {
+    let graph = constant("axis", &ints(&[], &[0]))
+        + &constant("three", &longs(&[], &[3]))
+        + &node("first", "ArgMax", &["x", "axis"], &[])
+        + &node("last", "ArgMin", &["x", "axis"], &[])
+        + &node("cube", "Pow", &["x", "three"], &[])
+        + &node("sum", "AddN", &["x", "x", "x"], &[("N", "i: 3")]);
+    let large = 1 << 40;
+    let inputs = [("x", longs(&[3], &[1 << 20, large, large - 1]))];
+    let found = computed(&graph, &inputs, &["first", "last", "sum"]);
+    assert_ints(&found[0], &[], &[1]);
+    assert_ints(&found[1], &[], &[0]);
+    assert_ints(&found[2], &[3], &[3 << 20, 3 * large, 3 * large - 3]);
+    let found = computed(&graph, &[("x", longs(&[2], &[-2, 1 << 20]))], &["cube"]);
+    assert_ints(&found[0], &[2], &[-8, 1 << 60]);
+}
+
+#[test]
+fn truth_values_are_packed() {
+    let graph = node("no", "Less", &["x", "x"], &[])
+        + &node("yes", "Equal", &["x", "x"], &[])
+        + &node("f", "Pack", &["no", "yes"], &[("N", "i: 2"), ("axis", "i: 0")]);
+    let found = computed(&graph, &[("x", ints(&[1], &[5]))], &["f"]);
+    assert_eq!(
+        (found[0].dtype(), found[0].dims(), &*found[0].bytes()),
+        (DType::Bool, &[2, 1][..], &[0, 1][..])
+    );
 }

@@ -57,7 +57,7 @@ fn pair(node: &mut Node<'_>, build: Pair) -> Imported {
     if matches!(node.dtype(x), DType::String) {
         return Err(Stop::Foreign);
     }
-    one(build(node, x, y)?)
+    one(node.widened(x, y, build)?)
 }
 
 pub(super) fn add_v2(node: &mut Node<'_>) -> Imported {
@@ -93,35 +93,45 @@ pub(super) fn floor_div(node: &mut Node<'_>) -> Imported {
 }
 
 pub(super) fn floor_mod(node: &mut Node<'_>) -> Imported {
-    node.binary(FloorMod {})
+    pair(node, |node, x, y| node.add(FloorMod {}, &[x, y]))
 }
 
 /// `x - y × trunc(x / y)`, with the integer division that cuts towards zero.
 pub(super) fn truncate_mod(node: &mut Node<'_>) -> Imported {
-    let (x, y) = (node.value(0)?, node.value(1)?);
-    if !node.dtype(x).is_int() {
-        return Err(Stop::Foreign);
-    }
-    if node.dtype(x) == DType::I64 {
-        return one(division::rest_of_cut(node, x, y)?);
-    }
-    let quotient = div(node, x, y)?;
-    let product = mul(node, quotient, y)?;
-    one(sub(node, x, product)?)
+    pair(node, |node, x, y| {
+        if !node.dtype(x).is_int() {
+            return Err(Stop::Foreign);
+        }
+        if node.dtype(x) == DType::I64 {
+            return division::rest_of_cut(node, x, y);
+        }
+        let quotient = div(node, x, y)?;
+        let product = mul(node, quotient, y)?;
+        sub(node, x, product)
+    })
 }
 
 pub(super) fn pow(node: &mut Node<'_>) -> Imported {
-    node.binary(Pow {})
+    let (x, y) = (node.value(0)?, node.value(1)?);
+    let exponent = node.constant_ints(y).filter(|_| node.rank(y) == Some(0));
+    // No kernel takes integers of 64 bits.
+    if node.dtype(x) == DType::I64
+        && let Some(&[exponent @ 1..=64]) = exponent.as_deref()
+    {
+        return one((1..exponent).try_fold(x, |power, _| mul(node, power, x))?);
+    }
+    one(node.add(Pow {}, &[x, y])?)
 }
 
 pub(super) fn squared_difference(node: &mut Node<'_>) -> Imported {
-    let (x, y) = (node.value(0)?, node.value(1)?);
-    // The kernel takes f32 and i32.
-    if node.dtype(x) == DType::I64 {
-        let difference = sub(node, x, y)?;
-        return one(mul(node, difference, difference)?);
-    }
-    one(node.add(SquaredDifference {}, &[x, y])?)
+    pair(node, |node, x, y| {
+        // The kernel takes f32 and i32.
+        if node.dtype(x) == DType::I64 {
+            let difference = sub(node, x, y)?;
+            return mul(node, difference, difference);
+        }
+        node.add(SquaredDifference {}, &[x, y])
+    })
 }
 
 /// The kernel takes two values of one shape.
@@ -146,6 +156,10 @@ pub(super) fn add_n(node: &mut Node<'_>) -> Imported {
         [] => Err(node.error("it has no inputs")),
         [only] => one(only),
         [x, y] => one(add(node, x, y)?),
+        [first, ref rest @ ..] if node.dtype(first) == DType::I64 => {
+            let sum = rest.iter().try_fold(first, |sum, &x| add(node, sum, x));
+            one(sum?)
+        }
         _ => one(node.add(AddN {}, &inputs)?),
     }
 }

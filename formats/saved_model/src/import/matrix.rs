@@ -63,6 +63,9 @@ pub(super) fn batch_mat_mul(node: &mut Node<'_>) -> Imported {
 pub(super) fn einsum(node: &mut Node<'_>) -> Imported {
     let equation = node.attr_text("equation", "").to_owned();
     let inputs = node.values(0..node.input_count())?;
+    if inputs.len() > 1 && inputs.iter().any(|&x| node.dtype(x) != DType::F32) {
+        return Err(Stop::Foreign);
+    }
     one(node.add(Einsum { equation }, &inputs)?)
 }
 

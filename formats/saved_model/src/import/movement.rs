@@ -163,7 +163,7 @@ pub(super) fn unpack(node: &mut Node<'_>) -> Imported {
     if num == 0 {
         return Ok(Vec::new());
     }
-    if node.dtype(x) != DType::I64 {
+    if !matches!(node.dtype(x), DType::I64 | DType::U32) {
         return many(node.add_many(Unpack { num, axis }, &[x])?);
     }
     // The kernel of `unpack` takes no integers of 64 bits.

@@ -17,8 +17,10 @@ use crate::proto::NodeDef;
 
 use super::frame::Place;
 use super::{Bound, Imported, Importer, Stop};
+use kernels::Fit;
 
 mod foreign;
+mod kernels;
 mod naming;
 
 /// One node while it is imported.
@@ -182,11 +184,17 @@ impl<'i> Node<'i> {
 
     /// Adds an operation, and returns all of its results, at least one.
     pub(super) fn add_many(&mut self, op: impl Into<Op>, operands: &[Value]) -> Result<Vec<Value>, Stop> {
-        let optional: Vec<Option<Value>> = operands.iter().map(|&v| Some(v)).collect();
         let op = op.into();
-        if !takes_strings(op.kind()) && operands.iter().any(|&v| self.dtype(v) == DType::String) {
-            return Err(Stop::Foreign);
+        match self.fit(op.kind(), operands) {
+            Fit::As(None) => {}
+            Fit::As(Some(wide)) => return self.add_widened(op, operands, wide),
+            Fit::Not => return Err(Stop::Foreign),
         }
+        self.add_as_it_is(op, operands)
+    }
+
+    fn add_as_it_is(&mut self, op: Op, operands: &[Value]) -> Result<Vec<Value>, Stop> {
+        let optional: Vec<Option<Value>> = operands.iter().map(|&v| Some(v)).collect();
         let kind = op.name();
         let id = match self.importer.graph.try_add(op, &optional) {
             Ok(id) => id,
@@ -384,31 +392,6 @@ impl<'i> Node<'i> {
     pub(super) fn end_part(&mut self, created: Vec<OpId>) {
         self.created = created;
     }
-}
-
-/// Whether LiteRT has a kernel that computes with strings.
-fn takes_strings(kind: OpKind) -> bool {
-    matches!(
-        kind,
-        OpKind::Equal
-            | OpKind::ExpandDims
-            | OpKind::Fill
-            | OpKind::Foreign
-            | OpKind::Gather
-            | OpKind::GatherNd
-            | OpKind::HashtableFind
-            | OpKind::HashtableImport
-            | OpKind::Identity
-            | OpKind::NotEqual
-            | OpKind::Rank
-            | OpKind::Reshape
-            | OpKind::Shape
-            | OpKind::Slice
-            | OpKind::Squeeze
-            | OpKind::StridedSlice
-            | OpKind::Tile
-            | OpKind::Transpose
-    )
 }
 
 impl Importer {

@@ -2,7 +2,7 @@
 
 use planish_core::graph::Value;
 use planish_core::op::{
-    ArgMax, ArgMin, Cumsum, LogSoftmax, Mean, Neg, OneHot, Op, PadV2, ReduceAll, ReduceAny, ReduceMax, ReduceMin, ReduceProd, Slice,
+    ArgMax, ArgMin, Cumsum, Equal, LogSoftmax, Mean, Neg, OneHot, Op, PadV2, ReduceAll, ReduceAny, ReduceMax, ReduceMin, ReduceProd, Slice,
     Softmax, Sqrt, Sum,
 };
 use planish_core::tensor::Tensor;
@@ -69,18 +69,25 @@ pub(super) fn euclidean_norm(node: &mut Node<'_>) -> Imported {
 }
 
 pub(super) fn arg_max(node: &mut Node<'_>) -> Imported {
-    let dtype = node.attr_dtype("output_type", DType::I64)?;
-    arg(node, ArgMax { dtype })
+    arg(node, |dtype| ArgMax { dtype }.into(), |keep_dims| ReduceMax { keep_dims }.into())
 }
 
 pub(super) fn arg_min(node: &mut Node<'_>) -> Imported {
-    let dtype = node.attr_dtype("output_type", DType::I64)?;
-    arg(node, ArgMin { dtype })
+    arg(node, |dtype| ArgMin { dtype }.into(), |keep_dims| ReduceMin { keep_dims }.into())
 }
 
-fn arg(node: &mut Node<'_>, op: impl Into<Op>) -> Imported {
+fn arg(node: &mut Node<'_>, op: fn(DType) -> Op, peak: fn(bool) -> Op) -> Imported {
+    let dtype = node.attr_dtype("output_type", DType::I64)?;
     let (x, axis) = (node.value(0)?, node.index_input(1)?);
-    one(node.add(op, &[x, axis])?)
+    if !matches!(node.dtype(x), DType::I64 | DType::U32) {
+        return one(node.add(op(dtype), &[x, axis])?);
+    }
+    // No kernel takes integers of 64 bits. The place looked for is the first that is as great, or as small, as any.
+    let axes = node.reshaped(axis, &[1])?;
+    let peak = node.add(peak(true), &[x, axes])?;
+    let hits = node.add(Equal {}, &[x, peak])?;
+    let hits = node.cast(hits, DType::I32)?;
+    one(node.add(ArgMax { dtype }, &[hits, axis])?)
 }
 
 pub(super) fn cumsum(node: &mut Node<'_>) -> Imported {

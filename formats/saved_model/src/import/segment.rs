@@ -8,6 +8,7 @@ use planish_core::op::{
 use planish_core::types::DType;
 
 use super::binary::{add, div, mul};
+use super::convolution::floats_only;
 use super::node::{Node, one};
 use super::sparse::segment_sizes;
 use super::{Imported, Stop};
@@ -51,6 +52,7 @@ fn for_each_row(node: &mut Node<'_>, numbers: Value, data: Value) -> Result<Valu
 
 pub(super) fn segment_mean(node: &mut Node<'_>) -> Imported {
     let (data, ids) = ids(node)?;
+    floats_only(node, data)?;
     let sum = sorted_sum(node, data, ids)?;
     let sizes = segment_sizes(node, ids, None)?;
     let sizes = for_each_row(node, sizes, data)?;
