@@ -22,6 +22,12 @@ sanitize *ARGS:
     RUSTFLAGS=-Zsanitizer=address cargo +nightly test --target x86_64-unknown-linux-gnu --target-dir target/sanitize \
         -p planish-kernels --tests {{ARGS}}
 
+# The kernels' unsafe code with AVX2, and reading .tflite from memory, in Miri, as far as that can run them; needs nightly Rust with Miri
+miri:
+    RUSTFLAGS="-Ctarget-feature=+avx2,+fma" MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --target-dir target/miri \
+        -p planish-kernels --test against_reference -- random_convolutions a_transposed_left_operand
+    MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --target-dir target/miri -p planish-tflite --lib -- read:: sparse::
+
 # Licences, sources and known vulnerabilities of dependencies
 deny:
     .ci/deny
