@@ -26,7 +26,7 @@ sanitize *ARGS:
 miri:
     RUSTFLAGS="-Ctarget-feature=+avx2,+fma" MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --target-dir target/miri \
         -p planish-kernels --test against_reference -- random_convolutions a_transposed_left_operand
-    MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --target-dir target/miri -p planish-tflite --lib -- read:: sparse::
+    MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-tree-borrows" cargo +nightly miri test --target-dir target/miri -p planish-tflite --lib -- read:: sparse::
 
 # Licences, sources and known vulnerabilities of dependencies
 deny:
