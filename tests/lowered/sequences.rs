@@ -100,3 +100,42 @@ fn cells_of_one_operation_make_their_steps() {
     assert_floats(&found[1], &[3, 1, 1], &[first.1, second.1, 0.0]);
     assert_floats(&found[2], &[1, 1], &[first.0.clamp(-0.1, 0.1)]);
 }
+
+#[test]
+fn layers_that_were_trained_on_a_gpu_run_without_one() {
+    let numbers: Vec<f32> = (0..16).map(|i| (i as f32 * 0.7).sin()).collect();
+    let [of_input, of_state, bias, state_bias] = [0, 4, 8, 12].map(|at| &numbers[at..at + 4]);
+    let gates = |x: f64, h: f64, gate: usize| {
+        let term = |weights: &[f32], value: f64| f64::from(weights[gate]) * value;
+        term(of_input, x) + term(of_state, h) + term(bias, 1.0) + term(state_bias, 1.0)
+    };
+    let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+    // Two sequences, of which the second ends after its first step.
+    let x = [[0.5, -1.0], [2.0, 9.0]];
+    let (mut h, mut c) = ([0.1, -0.2], [0.3, 0.4]);
+    let mut all = Vec::new();
+    for (step, inputs) in x.iter().enumerate() {
+        for sequence in 0..2 {
+            if step == 1 && sequence == 1 {
+                all.push(0.0);
+                continue;
+            }
+            let gate = |at: usize| gates(inputs[sequence], h[sequence], at);
+            c[sequence] = sigmoid(gate(1)) * c[sequence] + sigmoid(gate(0)) * gate(2).tanh();
+            h[sequence] = sigmoid(gate(3)) * f64::tanh(c[sequence]);
+            all.push(h[sequence]);
+        }
+    }
+    let attrs = [("T", "type: DT_FLOAT"), ("rnn_mode", r#"s: "lstm""#), ("time_major", "b: true")];
+    let graph = constant("params", &floats(&[16], &numbers)) + &node("y", "CudnnRNNV3", &["x", "h", "c", "params", "lengths"], &attrs);
+    let inputs = [
+        ("x", floats(&[2, 2, 1], &[0.5, -1.0, 2.0, 9.0])),
+        ("h", floats(&[1, 2, 1], &[0.1, -0.2])),
+        ("c", floats(&[1, 2, 1], &[0.3, 0.4])),
+        ("lengths", ints(&[2], &[2, 1])),
+    ];
+    let found = computed(&graph, &inputs, &["y", "y:1", "y:2"]);
+    assert_floats(&found[0], &[2, 2, 1], &all);
+    assert_floats(&found[1], &[1, 2, 1], &h);
+    assert_floats(&found[2], &[1, 2, 1], &c);
+}

@@ -17,6 +17,7 @@ mod composite;
 mod constant;
 mod convolution;
 mod crop;
+mod cudnn;
 mod decoding;
 mod detection;
 mod diagonal;

@@ -8,7 +8,7 @@ use planish_core::op::{
 use super::complex::by_parts;
 use super::node::Node;
 use super::{
-    Imported, array, batch_norm, binary, branch, cells, color, complex, composite, constant, convolution, crop, decoding, detection,
+    Imported, array, batch_norm, binary, branch, cells, color, complex, composite, constant, convolution, crop, cudnn, decoding, detection,
     diagonal, examples, fourier, gradients, index, linear, list, matrix, movement, partition, patches, pool, quantization, ragged, random,
     reduction, resampling, resource, scatter, segment, select, sparse, tables, unary, while_loop,
 };
@@ -101,6 +101,9 @@ const TABLE: &[(&str, Import)] = &[
     ("Cosh", unary::cosh),
     ("CropAndResize", crop::crop_and_resize),
     ("Cross", matrix::cross),
+    ("CudnnRNN", cudnn::layer),
+    ("CudnnRNNV2", cudnn::layer),
+    ("CudnnRNNV3", cudnn::layer_of_lengths),
     ("Cumprod", reduction::cumprod),
     ("Cumsum", reduction::cumsum),
     ("DenseBincount", segment::dense_bincount),
