@@ -5,13 +5,13 @@
 //! before `batch_matmul` become its attributes.
 
 use planish_core::attr::{Activation, WeightsFormat};
+use planish_core::extents::{extent_of, same_extent};
 use planish_core::op::{BatchMatmul, FullyConnected, Relu, Relu6, ReluN1To1, Reshape, Tanh, Transpose};
 use planish_core::{Graph, Op, OpId, OpRef, PassEntry, Rule, Skip, Tensor, Value, ValueRef, inventory};
 
 use crate::arithmetic::add;
 use crate::matching::{is_f32, read_once};
 use crate::reshaping::{permutation, surely_same};
-use planish_core::extents::{extent_of, same_extent};
 
 /// Chooses between `fully_connected` and `batch_matmul`, and removes what stands around them for shape's sake.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

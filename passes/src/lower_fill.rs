@@ -1,11 +1,11 @@
 //! A fill whose one unknown extent is that of another value becomes slicing, reshaping and tiling by constants, so that
 //! shapes stay static at run time.
 
+use planish_core::extents::extent_of;
 use planish_core::known::known_dims;
 use planish_core::{Dim, Graph, Meaning, Op, OpRef, PassEntry, Rule, Skip, Tensor, Value, inventory};
 
 use crate::dimensions::{Extent, filled, lends};
-use planish_core::extents::extent_of;
 
 /// Writes a fill whose one unknown extent is that of another value with operations that keep shapes static at run time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use planish_core::attr::Activation;
+use planish_core::extents::parameter_dimension;
 use planish_core::op::{Add, Concatenation, DynamicUpdateSlice, Maximum, Pad, Reshape, Sub};
 use planish_core::{DType, Dim, Graph, GraphId, Model, Op, Shape, Tensor, Value, infer};
 
 use crate::dimensions::{Extent, dimensions, filled};
-use planish_core::extents::parameter_dimension;
 
 /// What a loop body or branch tells of the elements that it writes into a list.
 #[derive(Clone, Debug)]

@@ -65,7 +65,7 @@ fn run(node: &mut Node<'_>, time_major: bool, lengths: Option<Value>) -> Importe
         _ => return Err(Stop::Foreign),
     };
     let plain = node.attr_text("direction", "unidirectional") == "unidirectional"
-        && node.attr_text("input_mode", "linear_input") != "skip_input"
+        && node.attr_text("input_mode", "linear_input") == "linear_input"
         && node.attr_int("num_proj", 0) == 0;
     let (mut x, state, parameters) = (node.value(0)?, node.value(1)?, node.value(3)?);
     floats_only(node, x)?;

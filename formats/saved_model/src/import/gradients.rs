@@ -13,10 +13,11 @@ use planish_core::op::{
 use planish_core::types::DType;
 
 use super::binary::{add, div, mul, sub, zero_where};
+use super::convolution::implicit_padding;
 use super::index::slice_of;
 use super::node::{Node, many, one};
 use super::patches::greatest_and_place;
-use super::resource::{target, write};
+use super::resource::{changed, target, write};
 use super::unary::{SELU_ALPHA, SELU_SCALE, plus, times};
 use super::{Bound, Imported, Stop};
 
@@ -174,6 +175,7 @@ pub(super) fn batch_norm(node: &mut Node<'_>) -> Imported {
 
 /// The gradient of a window's maximum goes to the first of its greatest pixels.
 pub(super) fn max_pool(node: &mut Node<'_>) -> Imported {
+    implicit_padding(node)?;
     if node.attr_text("data_format", "NHWC") != "NHWC" {
         return Err(Stop::Foreign);
     }
@@ -301,12 +303,11 @@ pub(super) fn concat_offsets(node: &mut Node<'_>) -> Imported {
 
 /// The variable less a step against its gradient.
 pub(super) fn descent(node: &mut Node<'_>) -> Imported {
-    let (variable, old) = (target(node, 0)?, node.value(0)?);
-    let (rate, gradient) = (node.value(1)?, node.value(2)?);
-    let step = mul(node, rate, gradient)?;
-    let new = sub(node, old, step)?;
-    write(node, variable, new);
-    Ok(vec![Bound::Variable(variable)])
+    changed(node, |node, old| {
+        let (rate, gradient) = (node.value(1)?, node.value(2)?);
+        let step = mul(node, rate, gradient)?;
+        sub(node, old, step)
+    })
 }
 
 /// A step with momentum as Keras takes it: the momentum is what is added to the variable.

@@ -29,32 +29,8 @@ pub(super) const TABLE: &[(&str, &[(&str, Length)])] = &[
     ("BatchSelfAdjointEigV2", &[("e", One), ("v", One)]),
     ("BatchSvd", &[("s", One), ("u", One), ("v", One)]),
     ("BlockLSTM", LSTM),
-    (
-        "BlockLSTMGrad",
-        &[
-            ("x_grad", One),
-            ("cs_prev_grad", One),
-            ("h_prev_grad", One),
-            ("w_grad", One),
-            ("wci_grad", One),
-            ("wcf_grad", One),
-            ("wco_grad", One),
-            ("b_grad", One),
-        ],
-    ),
-    (
-        "BlockLSTMGradV2",
-        &[
-            ("x_grad", One),
-            ("cs_prev_grad", One),
-            ("h_prev_grad", One),
-            ("w_grad", One),
-            ("wci_grad", One),
-            ("wcf_grad", One),
-            ("wco_grad", One),
-            ("b_grad", One),
-        ],
-    ),
+    ("BlockLSTMGrad", LSTM_GRAD),
+    ("BlockLSTMGradV2", LSTM_GRAD),
     ("BlockLSTMV2", LSTM),
     ("BroadcastGradientArgs", &[("r0", One), ("r1", One)]),
     (
@@ -99,33 +75,9 @@ pub(super) const TABLE: &[(&str, &[(&str, Length)])] = &[
         "CudnnRNN",
         &[("output", One), ("output_h", One), ("output_c", One), ("reserve_space", One)],
     ),
-    (
-        "CudnnRNNBackprop",
-        &[
-            ("input_backprop", One),
-            ("input_h_backprop", One),
-            ("input_c_backprop", One),
-            ("params_backprop", One),
-        ],
-    ),
-    (
-        "CudnnRNNBackpropV2",
-        &[
-            ("input_backprop", One),
-            ("input_h_backprop", One),
-            ("input_c_backprop", One),
-            ("params_backprop", One),
-        ],
-    ),
-    (
-        "CudnnRNNBackpropV3",
-        &[
-            ("input_backprop", One),
-            ("input_h_backprop", One),
-            ("input_c_backprop", One),
-            ("params_backprop", One),
-        ],
-    ),
+    ("CudnnRNNBackprop", CUDNN_RNN_GRAD),
+    ("CudnnRNNBackpropV2", CUDNN_RNN_GRAD),
+    ("CudnnRNNBackpropV3", CUDNN_RNN_GRAD),
     (
         "CudnnRNNParamsToCanonical",
         &[("weights", Number("num_params")), ("biases", Number("num_params"))],
@@ -635,4 +587,22 @@ const BATCH_NORM: &[(&str, Length)] = &[
     ("reserve_space_1", One),
     ("reserve_space_2", One),
     ("reserve_space_3", One),
+];
+
+const LSTM_GRAD: &[(&str, Length)] = &[
+    ("x_grad", One),
+    ("cs_prev_grad", One),
+    ("h_prev_grad", One),
+    ("w_grad", One),
+    ("wci_grad", One),
+    ("wcf_grad", One),
+    ("wco_grad", One),
+    ("b_grad", One),
+];
+
+const CUDNN_RNN_GRAD: &[(&str, Length)] = &[
+    ("input_backprop", One),
+    ("input_h_backprop", One),
+    ("input_c_backprop", One),
+    ("params_backprop", One),
 ];
