@@ -283,6 +283,16 @@ words! {
 }
 
 words! {
+    /// How reals become integers.
+    Rounding {
+        /// Each to the nearest, halves away from zero.
+        Nearest = "nearest",
+        /// Most to the nearest, and so many of a channel's to the next but one that its rounding errors sum to almost nothing.
+        Balanced = "balanced",
+    }
+}
+
+words! {
     /// A function applied to each element of an operation's result.
     Activation {
         /// The identity.

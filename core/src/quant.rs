@@ -63,6 +63,11 @@ impl Quant {
         }))
     }
 
+    /// Whether each slice along an axis has a scale of its own and the zero point 0.
+    pub fn is_symmetric_per_axis(&self) -> bool {
+        self.axis().is_some() && self.zero_points().iter().all(|&zero| zero == 0)
+    }
+
     /// One scale and zero point for each slice along `axis`.
     ///
     /// # Errors

@@ -19,11 +19,14 @@
 //! A block that holds such a real is done over as defined. Other integers than i8 are rounded one by one, by a quotient in
 //! f32, as TFLite's QUANTIZE does.
 
+mod balance;
 mod turned;
+use balance::Balance;
 use turned::Rows;
 
 use thiserror::Error;
 
+use crate::attr::Rounding;
 use crate::quant::Quant;
 use crate::tensor::{Bytes, Tensor};
 use crate::types::{DType, Type};
@@ -56,6 +59,9 @@ pub enum QuantizeError {
     /// A zero point that is not among the integers of the type.
     #[error("the zero point {0} is no {1}")]
     ZeroPoint(i64, DType),
+    /// Rounding errors are balanced within channels, and there are none.
+    #[error("only i8 with a scale and the zero point 0 for each channel can be rounded in balance")]
+    Balance,
 }
 
 /// Elements that are gathered together, at least.
@@ -88,18 +94,44 @@ fn exact(x: f32, step: f64, zero_point: i32) -> i8 {
     ((f64::from(x) / step).round() + f64::from(zero_point)).clamp(-128.0, 127.0) as i8
 }
 
-/// Stores the rounded product and says whether it may be wrong (1 or 0).
+/// A product rounded to nearest.
+struct Rounded {
+    stored: i8,
+    /// By how much that is more than the product, which is clamped first.
+    error: f32,
+    /// Whether the product may be on the wrong side of a half: 1 or 0.
+    doubtful: u32,
+}
+
 #[inline(always)]
-fn fast(x: f32, inverse: f32, zero_point: i32, stored: &mut i8) -> u32 {
+fn fast(x: f32, inverse: f32, zero_point: i32) -> Rounded {
     let (least, most) = ((-128 - zero_point) as f32, (127 - zero_point) as f32);
     let steps = x * inverse;
     let raised = if steps < least { least } else { steps };
     let clamped = if raised > most { most } else { raised };
     let shifted = clamped + ROUNDER;
     let nearest = (shifted.to_bits() as i32).wrapping_sub(ROUNDER.to_bits() as i32);
-    *stored = nearest.wrapping_add(zero_point) as i8;
-    let sure = (clamped - (shifted - ROUNDER)).abs() <= SAFE;
-    u32::from(!sure)
+    let error = (shifted - ROUNDER) - clamped;
+    let sure = error.abs() <= SAFE;
+    Rounded {
+        stored: nearest.wrapping_add(zero_point) as i8,
+        error,
+        doubtful: u32::from(!sure),
+    }
+}
+
+/// By how much a stored integer is more than the product, in steps; 0 where there is no telling. The zero point is 0.
+fn error(x: f32, inverse: f32, stored: i8) -> f32 {
+    let error = f32::from(stored) - (x * inverse).clamp(-128.0, 127.0);
+    if error.is_nan() { 0.0 } else { error }
+}
+
+/// Stores the rounded product and says whether it may be wrong.
+#[inline(always)]
+fn store(x: f32, inverse: f32, zero_point: i32, stored: &mut i8) -> u32 {
+    let rounded = fast(x, inverse, zero_point);
+    *stored = rounded.stored;
+    rounded.doubtful
 }
 
 /// Quantizes reals that share parameters.
@@ -107,8 +139,8 @@ fn quantize_run(values: &[f32], scale: f32, zero: i32, out: &mut [i8]) {
     let (step, inverse) = (step(scale), inverse(scale));
     for (values, out) in values.chunks(BLOCK).zip(out.chunks_mut(BLOCK)) {
         let doubtful = match (<&[f32; BLOCK]>::try_from(values), <&mut [i8; BLOCK]>::try_from(&mut *out)) {
-            (Ok(values), Ok(out)) => values.iter().zip(out).map(|(&x, q)| fast(x, inverse, zero, q)).sum::<u32>(),
-            _ => values.iter().zip(&mut *out).map(|(&x, q)| fast(x, inverse, zero, q)).sum(),
+            (Ok(values), Ok(out)) => values.iter().zip(out).map(|(&x, q)| store(x, inverse, zero, q)).sum::<u32>(),
+            _ => values.iter().zip(&mut *out).map(|(&x, q)| store(x, inverse, zero, q)).sum(),
         };
         if doubtful > 0 {
             for (&x, q) in values.iter().zip(out) {
@@ -139,7 +171,7 @@ fn quantize_alternating(values: &[f32], quant: &Quant, first: usize, out: &mut [
         let (values, out) = (&values[at..at + len], &mut out[at..at + len]);
         let parameters = inverses[c..c + len].iter().zip(&zeros[c..c + len]);
         let each = values.iter().zip(parameters).zip(&mut *out);
-        if each.map(|((&x, (&inverse, &zero)), q)| fast(x, inverse, zero, q)).sum::<u32>() > 0 {
+        if each.map(|((&x, (&inverse, &zero)), q)| store(x, inverse, zero, q)).sum::<u32>() > 0 {
             for (i, (q, &x)) in out.iter_mut().zip(values).enumerate() {
                 *q = exact(x, step(scales[c + i]), zeros[c + i]);
             }
@@ -182,11 +214,11 @@ fn runs(quant: &Quant, dims: &[usize]) -> Result<Runs, QuantizeError> {
 /// Quantizes elements `first..` of an f32 tensor to the i8 elements `out`: how a writer streams a large weight.
 ///
 /// # Errors
-/// Where the tensor is not f32, or the parameters do not fit its extents.
+/// Where the tensor is not f32, the parameters do not fit its extents, or there is no axis to balance along.
 ///
 /// # Panics
 /// Where `out` reaches beyond the last element.
-pub fn quantize_part(tensor: &Tensor, quant: &Quant, first: usize, out: &mut [i8]) -> Result<(), QuantizeError> {
+pub fn quantize_part(tensor: &Tensor, quant: &Quant, rounding: Rounding, first: usize, out: &mut [i8]) -> Result<(), QuantizeError> {
     if tensor.dtype() != DType::F32 {
         return Err(QuantizeError::Types {
             from: tensor.dtype(),
@@ -196,9 +228,16 @@ pub fn quantize_part(tensor: &Tensor, quant: &Quant, first: usize, out: &mut [i8
     if let Some(&outside) = quant.zero_points().iter().find(|&&zero| i8::try_from(zero).is_err()) {
         return Err(QuantizeError::ZeroPoint(outside, DType::I8));
     }
+    if rounding == Rounding::Balanced && !quant.is_symmetric_per_axis() {
+        return Err(QuantizeError::Balance);
+    }
     let runs = runs(quant, tensor.dims())?;
-    if let Some(rows) = Rows::of(tensor, quant, first, out.len()) {
+    if let Some(rows) = Rows::of(tensor, quant, rounding, first, out.len()) {
         rows.quantize(out);
+        return Ok(());
+    }
+    if rounding == Rounding::Balanced {
+        quantize_channels(tensor, quant, &runs, first, out);
         return Ok(());
     }
     if let Some(all) = tensor.as_slice::<f32>() {
@@ -232,11 +271,79 @@ fn quantize_runs(values: &[f32], &Runs { run, count }: &Runs, quant: &Quant, fir
     }
 }
 
+/// Parts of a multiple of this many elements, counted from the first, are quantized fastest: in balance, whole channels.
+pub fn grain(tensor: &Tensor, quant: &Quant, rounding: Rounding) -> usize {
+    match (rounding, quant.axis()) {
+        (Rounding::Balanced, Some(axis)) if Rows::of(tensor, quant, rounding, 0, tensor.elements()).is_none() => {
+            let outer: usize = tensor.dims()[..axis].iter().product();
+            let inner: usize = tensor.dims()[axis + 1..].iter().product();
+            if outer == 1 { inner.max(1) } else { tensor.elements().max(1) }
+        }
+        _ => tensor.grain(),
+    }
+}
+
+/// Quantizes the elements `first ..` of a tensor in balance: every channel that has some of them, whole.
+fn quantize_channels(tensor: &Tensor, quant: &Quant, &Runs { run, count }: &Runs, first: usize, out: &mut [i8]) {
+    let outer = tensor.elements() / (run * count).max(1);
+    let all = tensor.as_slice::<f32>();
+    let end = first + out.len();
+    let channels = if outer == 1 { first / run..end.div_ceil(run) } else { 0..count };
+    let gathered = match all {
+        Some(_) => Vec::new(),
+        None => {
+            let (from, to) = if outer == 1 {
+                (channels.start * run, channels.end * run)
+            } else {
+                (0, tensor.elements())
+            };
+            let mut gathered = vec![0f32; to - from];
+            tensor.gather_into(from, bytemuck::cast_slice_mut(&mut gathered));
+            gathered
+        }
+    };
+    let (values, from) = match all {
+        Some(all) => (all, 0),
+        None => (&gathered[..], if outer == 1 { channels.start * run } else { 0 }),
+    };
+    let mut reals = Vec::with_capacity(outer * run);
+    let (mut stored, mut errors) = (vec![0i8; outer * run], vec![[0f32; 1]; outer * run]);
+    for c in channels {
+        let place = |o: usize| (o * count + c) * run;
+        reals.clear();
+        (0..outer).for_each(|o| reals.extend_from_slice(&values[place(o) - from..][..run]));
+        let scale = quant.scales()[c];
+        quantize_run(&reals, scale, 0, &mut stored);
+        balance_run(&reals, scale, &mut stored, &mut errors);
+        for o in 0..outer {
+            let (begin, stored) = (place(o), &stored[o * run..][..run]);
+            let (low, high) = (begin.max(first), (begin + run).min(end));
+            if low < high {
+                out[low - first..high - first].copy_from_slice(&stored[low - begin..high - begin]);
+            }
+        }
+    }
+}
+
+/// Balances the rounding errors of one channel; `errors` is room for them.
+fn balance_run(reals: &[f32], scale: f32, stored: &mut [i8], errors: &mut [[f32; 1]]) {
+    let inverse = inverse(scale);
+    for (slot, (&x, &q)) in errors.iter_mut().zip(reals.iter().zip(&*stored)) {
+        *slot = [error(x, inverse, q)];
+    }
+    let mut balance = Balance::<1>::new();
+    let (stored, _) = stored.as_chunks_mut::<1>();
+    let blocks = stored.len().div_ceil(balance::BLOCK);
+    for (i, (errors, stored)) in errors.chunks_mut(balance::BLOCK).zip(stored.chunks_mut(balance::BLOCK)).enumerate() {
+        balance.settle(errors, stored, i + 1 == blocks);
+    }
+}
+
 /// The integers that stand for the reals of an f32 tensor under this type.
 ///
 /// # Errors
 /// Where the types have no rounding between them, or the parameters do not fit.
-pub fn quantize(tensor: &Tensor, ty: &Type) -> Result<Tensor, QuantizeError> {
+pub fn quantize(tensor: &Tensor, ty: &Type, rounding: Rounding) -> Result<Tensor, QuantizeError> {
     use DType::{F32, I8, I16, I32, U8};
     let quant = ty.quant.as_ref().ok_or_else(|| QuantizeError::NoQuant(ty.to_string()))?;
     if tensor.dtype() != F32 || !matches!(ty.dtype, I8 | U8 | I16 | I32) {
@@ -248,8 +355,11 @@ pub fn quantize(tensor: &Tensor, ty: &Type) -> Result<Tensor, QuantizeError> {
     let dims = tensor.dims();
     if ty.dtype == I8 {
         let mut out = vec![0i8; tensor.elements()];
-        quantize_part(tensor, quant, 0, &mut out)?;
+        quantize_part(tensor, quant, rounding, 0, &mut out)?;
         return Ok(Tensor::from_vec(dims, out).with_quant(Some(quant.clone())));
+    }
+    if rounding == Rounding::Balanced {
+        return Err(QuantizeError::Balance);
     }
     let Runs { run, count } = runs(quant, dims)?;
     let stored = tensor.to_vec::<f32>().into_iter().enumerate().map(|(i, x)| {
@@ -291,7 +401,14 @@ mod tests {
     fn stored(values: &[f32], scale: f32, zero_point: i64) -> Vec<i8> {
         let tensor = Tensor::from_vec(&[values.len()], values.to_vec());
         let mut out = vec![0; values.len()];
-        quantize_part(&tensor, &Quant::per_tensor(scale, zero_point).unwrap(), 0, &mut out).unwrap();
+        quantize_part(
+            &tensor,
+            &Quant::per_tensor(scale, zero_point).unwrap(),
+            Rounding::Nearest,
+            0,
+            &mut out,
+        )
+        .unwrap();
         out
     }
 
@@ -305,10 +422,27 @@ mod tests {
         );
     }
 
+    fn rounding() -> impl Strategy<Value = Rounding> {
+        prop_oneof![Just(Rounding::Nearest), Just(Rounding::Balanced)]
+    }
+
+    #[test]
+    fn channels_of_positive_errors_are_balanced() {
+        // 0.4 rounds to 0 each time, which takes 4 from a sum of 4: four of ten go up instead.
+        let tensor = Tensor::from_vec(&[2, 10], [[0.4f32; 10], [2.6; 10]].concat());
+        let quant = Quant::symmetric_per_axis(0, vec![1.0, 1.0]).unwrap();
+        let mut out = vec![0; 20];
+        quantize_part(&tensor, &quant, Rounding::Balanced, 0, &mut out).unwrap();
+        assert_eq!(out, [1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3]);
+        let whole = Quant::per_tensor(1.0, 0).unwrap();
+        let refused = quantize_part(&tensor, &whole, Rounding::Balanced, 0, &mut out);
+        assert_eq!(refused, Err(QuantizeError::Balance));
+    }
+
     #[test]
     fn a_zero_point_outside_the_type_is_refused() {
         let quant = Quant::per_tensor(1.0, 128).unwrap();
-        let refused = quantize_part(&Tensor::from_vec(&[1], vec![0f32]), &quant, 0, &mut [0]);
+        let refused = quantize_part(&Tensor::from_vec(&[1], vec![0f32]), &quant, Rounding::Nearest, 0, &mut [0]);
         assert_eq!(refused, Err(QuantizeError::ZeroPoint(128, DType::I8)));
     }
 
@@ -359,7 +493,7 @@ mod tests {
             let quant = Quant::per_axis(1, scales.clone(), zeros.clone()).unwrap();
             let first = first % (rows * count);
             let mut out = vec![0; rows * count - first];
-            quantize_part(&tensor, &quant, first, &mut out).unwrap();
+            quantize_part(&tensor, &quant, Rounding::Nearest, first, &mut out).unwrap();
             for (i, q) in out.into_iter().enumerate() {
                 let c = (first + i) % count;
                 prop_assert_eq!(q, exact(values[first + i], step(scales[c]), zeros[c] as i32));
@@ -367,29 +501,33 @@ mod tests {
         }
 
         #[test]
-        fn a_transposed_view_is_stored_transposed(rows in 1usize..9, columns in 1usize..9, values in proptest::collection::vec(-2f32..2.0, 64)) {
+        fn a_transposed_view_is_stored_transposed(
+            (rows, columns) in (1usize..9, 1usize..9),
+            values in proptest::collection::vec(-2f32..2.0, 64),
+            rounding in rounding(),
+        ) {
             let tensor = Tensor::from_vec(&[rows, columns], values[..rows * columns].to_vec());
             let scales: Vec<f32> = (1..=columns).map(|c| c as f32 / 127.0).collect();
             let [straight, turned] = [1, 0].map(|axis| Quant::symmetric_per_axis(axis, scales.clone()).unwrap());
             let (mut out, mut view) = (vec![0; rows * columns], vec![0; rows * columns]);
-            quantize_part(&tensor, &straight, 0, &mut out).unwrap();
-            quantize_part(&tensor.transposed(&[1, 0]).unwrap(), &turned, 0, &mut view).unwrap();
+            quantize_part(&tensor, &straight, rounding, 0, &mut out).unwrap();
+            quantize_part(&tensor.transposed(&[1, 0]).unwrap(), &turned, rounding, 0, &mut view).unwrap();
             for (i, q) in out.into_iter().enumerate() {
                 prop_assert_eq!(q, view[i % columns * rows + i / columns]);
             }
         }
 
         #[test]
-        fn parts_are_the_whole(cut in 0usize..24, axis in 0usize..3) {
+        fn parts_are_the_whole(cut in 0usize..24, axis in 0usize..3, rounding in rounding()) {
             let dims = [2, 3, 4];
-            let tensor = Tensor::from_vec(&dims, (0..24).map(|i| i as f32 - 11.0).collect::<Vec<f32>>());
+            let tensor = Tensor::from_vec(&dims, (0..24).map(|i| i as f32 * 0.97 - 11.0).collect::<Vec<f32>>());
             let quant = Quant::symmetric_per_axis(axis, (0..dims[axis]).map(|c| 0.1 + c as f32).collect()).unwrap();
             let ty = Type::fixed(DType::I8, &dims).with_quant(Some(quant.clone()));
-            let whole = quantize(&tensor, &ty).unwrap().to_vec::<i8>();
+            let whole = quantize(&tensor, &ty, rounding).unwrap().to_vec::<i8>();
             let mut parts = vec![0i8; 24];
             let (head, tail) = parts.split_at_mut(cut);
-            quantize_part(&tensor, &quant, 0, head).unwrap();
-            quantize_part(&tensor, &quant, cut, tail).unwrap();
+            quantize_part(&tensor, &quant, rounding, 0, head).unwrap();
+            quantize_part(&tensor, &quant, rounding, cut, tail).unwrap();
             prop_assert_eq!(whole, parts);
         }
     }

@@ -342,7 +342,8 @@ fn attr() -> impl Strategy<Value = Attr> {
         number.clone().prop_map(Attr::Int),
         any::<f32>().prop_map(|f| Attr::Float(f.into())),
         prop::sample::select(vec![
-            "same", "valid", "none", "relu", "f32", "i32", "i64", "i8", "string", "plain", "reflect", "sum", "add", "sparse", "dense"
+            "same", "valid", "none", "relu", "f32", "i32", "i64", "i8", "string", "plain", "reflect", "sum", "add", "sparse", "dense",
+            "nearest", "balanced"
         ])
         .prop_map(|w| Attr::Word(w.into())),
         prop::sample::select(vec!["ij,jk->ik", "...i,i", "->", "", "a,b,c->...", "....", "iij->j", "é"]).prop_map(|t| Attr::Text(t.into())),
@@ -373,6 +374,7 @@ fn op_of(kind: OpKind, pool: &[Attr]) -> Option<Op> {
         Attr::Word("sum".into()),
         Attr::Word("add".into()),
         Attr::Word("sparse".into()),
+        Attr::Word("nearest".into()),
         Attr::Map(Attrs::new()),
         Attr::Bytes(vec![1]),
         Attr::List(Vec::new()),

@@ -153,7 +153,17 @@ impl Draws<'_> {
                 Attr::Graph(*self.pick(&model.graph_ids())),
                 Attr::Tensor(self.tensor()),
             ];
-            let words = ["f32", "same", "relu6", "symmetric", "sum", "sparse", "shuffled_4x16", "maximum"];
+            let words = [
+                "f32",
+                "same",
+                "relu6",
+                "symmetric",
+                "sum",
+                "sparse",
+                "shuffled_4x16",
+                "maximum",
+                "balanced",
+            ];
             candidates.extend(words.map(|w| Attr::Word(w.into())));
             if optional && self.below(2) == 0 {
                 continue;

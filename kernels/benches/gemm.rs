@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use planish_core::attr::Rounding;
 use planish_core::quantize::quantize_part;
 use planish_core::{Quant, Tensor};
 use planish_kernels::gemm::{Clamp, Conv2dShape, Matrix, PackedWeights};
@@ -54,7 +55,14 @@ fn time(kernel: &'static Kernel, work: &Work) -> (Duration, usize) {
             let scales: Vec<f32> = scales.iter().map(|scale| *scale as f32).collect();
             let mut stored = vec![0; weights.len()];
             let quant = Quant::symmetric_per_axis(0, scales.clone()).expect("scales");
-            quantize_part(&Tensor::from_vec(&[outputs, depth], weights), &quant, 0, &mut stored).expect("floats");
+            quantize_part(
+                &Tensor::from_vec(&[outputs, depth], weights),
+                &quant,
+                Rounding::Nearest,
+                0,
+                &mut stored,
+            )
+            .expect("floats");
             PackedWeights::hybrid_with(kernel, Matrix::new(&stored, outputs, depth), &scales, None, 1)
         }
     };
@@ -119,12 +127,16 @@ fn weights() {
             Some(axis) => Quant::symmetric_per_axis(axis, scales),
         };
         let quant = quant.expect("scales");
-        let store = least(|| quantize_part(tensor, &quant, 0, &mut out).expect("floats"));
-        println!(
+        let mut store = |rounding| least(|| quantize_part(tensor, &quant, rounding, 0, &mut out).expect("floats"));
+        print!(
             "weights 2048 x 4096, {what:<12} scales {:6.1} GB/s   quantize {:6.1} GB/s",
             rate(find),
-            rate(store)
+            rate(store(Rounding::Nearest))
         );
+        match axis {
+            Some(_) => println!("   in balance {:6.1} GB/s", rate(store(Rounding::Balanced))),
+            None => println!(),
+        }
     }
     let copy = least(|| out.iter_mut().zip(&data).for_each(|(out, x)| *out = x.to_bits() as i8));
     println!(

@@ -13,6 +13,14 @@
 //!
 //! The last term is there because files hold the scale as `f32`. No weight is clamped, since `|w| / scale ≤ 127`.
 //!
+//! The weights of convolutions, and of products of what convolutions made, are rounded in balance
+//! ([`Rounding::Balanced`](planish_core::attr::Rounding)): some that are between a quarter and half a step from the nearest
+//! integer go to the next one on their other side, so that a channel's errors sum to almost nothing. For these
+//!
+//! ```text
+//! |w − scale · v| ≤ 3 · scale / 4 + 127 · scale · 2⁻²⁴                                                  (1b)
+//! ```
+//!
 //! **Activations**, one row at a time. `min` and `max` are those of the row, extended to hold 0.
 //!
 //! The builtin kernels of TensorFlow Lite, symmetric ([`quantize_row_symmetric`]):
@@ -69,6 +77,8 @@
 //! Neither of the first two terms is slack. With `x = X · sign(d)` the weight term is attained exactly, and with weights on
 //! the grid and each activation half a step from it, to the side of its weight's sign, the other one is.
 
+use planish_core::attr::Rounding;
+
 mod activations;
 mod weights;
 
@@ -79,9 +89,13 @@ pub use activations::{
 };
 pub use weights::{Channels, NonFinite, weight_peaks, weight_scales};
 
-/// The right side of (1): how far a weight may be from what is stored for it.
-pub fn weight_error(scale: f64) -> f64 {
-    scale * (0.5 + 127.0 / f64::from(1u32 << 24))
+/// The right side of (1) or (1b): how far a weight may be from what is stored for it.
+pub fn weight_error(scale: f64, rounding: Rounding) -> f64 {
+    let steps = match rounding {
+        Rounding::Nearest => 0.5,
+        Rounding::Balanced => 0.75,
+    };
+    scale * (steps + 127.0 / f64::from(1u32 << 24))
 }
 
 /// The right side of (2): how far an activation may be from what is stored for it.

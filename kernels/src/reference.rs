@@ -38,6 +38,7 @@ mod shape;
 mod slicing;
 mod sorting;
 
+use planish_core::attr::Rounding;
 use planish_core::op::{Op, OpKind};
 use planish_core::{DType, Tensor, Type};
 
@@ -192,7 +193,7 @@ fn in_reals(op: &Op, operands: &[Option<&Tensor>], types: &[Type], limit: usize)
         .collect();
     let results = run(op, &reals, &real_types, limit, &mut Engine::Packed)?;
     let round = |(i, result): (usize, Tensor)| match types.get(i) {
-        Some(ty) if ty.quant.is_some() && result.dtype() == DType::F32 => quantization::quantize_to(&args, &result, ty),
+        Some(ty) if ty.quant.is_some() && result.dtype() == DType::F32 => quantization::quantize_to(&args, &result, ty, Rounding::Nearest),
         _ => Ok(result),
     };
     results.into_iter().enumerate().map(round).collect::<Result<_, _>>().map(Some)
@@ -250,7 +251,7 @@ fn dispatch(op: &Op, args: &Args<'_>, engine: &mut Engine<'_>) -> Result<Vec<Ten
         Op::Real(_) => complex::real(args)?,
         Op::Imag(_) => complex::imag(args)?,
         Op::ComplexAbs(_) => complex::abs(args)?,
-        Op::Quantize(_) => quantization::quantize(args)?,
+        Op::Quantize(op) => quantization::quantize(op, args)?,
         Op::Dequantize(_) => quantization::dequantize(args)?,
         Op::FakeQuant(op) => quantization::fake_quant(op, args)?,
         Op::Add(_)

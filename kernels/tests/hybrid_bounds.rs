@@ -1,5 +1,6 @@
 //! What `hybrid` claims of quantization: error bounds, exact zero, symmetry, and that none of it is slack.
 
+use planish_core::attr::Rounding;
 use planish_core::quantize::quantize_part;
 use planish_core::{Quant, Tensor};
 use planish_kernels::gemm::{Clamp, Matrix, PackedWeights, hybrid_bound};
@@ -29,12 +30,12 @@ fn scales(values: &[f32], layout: Channels) -> Result<Vec<f64>, usize> {
 }
 
 /// The scales of weights, and the integers that stand for them.
-fn quantized(values: &[f32], layout: Channels) -> (Vec<f64>, Vec<i8>) {
+fn quantized(values: &[f32], layout: Channels, rounding: Rounding) -> (Vec<f64>, Vec<i8>) {
     let scales = scales(values, layout).expect("finite weights");
     let quant = Quant::symmetric_per_axis(1, scales.iter().map(|scale| *scale as f32).collect()).expect("scales");
     let tensor = Tensor::from_vec(&[layout.outer, layout.count, layout.inner], values.to_vec());
     let mut stored = vec![0; values.len()];
-    quantize_part(&tensor, &quant, 0, &mut stored).expect("floats");
+    quantize_part(&tensor, &quant, rounding, 0, &mut stored).expect("floats");
     (scales, stored)
 }
 
@@ -106,11 +107,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn a_weight_is_at_most_half_a_step_off(values in weights()) {
-        let (scales, stored) = quantized(&values, Channels::whole(values.len()));
+    fn a_weight_is_at_most_half_a_step_off_or_three_quarters_in_balance(
+        values in weights(),
+        rounding in prop_oneof![Just(Rounding::Nearest), Just(Rounding::Balanced)],
+    ) {
+        let (scales, stored) = quantized(&values, Channels::whole(values.len()), rounding);
         let filed = f64::from(scales[0] as f32);
         for (&x, &v) in values.iter().zip(&stored) {
-            prop_assert!((f64::from(x) - filed * f64::from(v)).abs() <= hybrid::weight_error(filed), "{x} as {v} of {filed}");
+            prop_assert!((f64::from(x) - filed * f64::from(v)).abs() <= hybrid::weight_error(filed, rounding), "{x} as {v} of {filed}");
             prop_assert!(v != -128);
             prop_assert!(x != 0.0 || v == 0);
         }
@@ -118,7 +122,7 @@ proptest! {
 
     #[test]
     fn weights_are_stored_as_defined((layout, values) in layout()) {
-        let (scales, stored) = quantized(&values, layout);
+        let (scales, stored) = quantized(&values, layout, Rounding::Nearest);
         for (index, &scale) in scales.iter().enumerate() {
             let peak = values.iter().enumerate().filter(|(at, _)| channel(layout, *at) == index).map(|(_, x)| f64::from(x.abs())).fold(0.0, f64::max);
             prop_assert_eq!(scale, peak.max(5e-7) / 127.0);
@@ -136,7 +140,7 @@ proptest! {
     fn negated_weights_are_stored_negated(values in weights()) {
         let negated: Vec<f32> = values.iter().map(|x| -x).collect();
         let layout = Channels::whole(values.len());
-        let ((scales, first), (same, second)) = (quantized(&values, layout), quantized(&negated, layout));
+        let ((scales, first), (same, second)) = (quantized(&values, layout, Rounding::Nearest), quantized(&negated, layout, Rounding::Nearest));
         prop_assert_eq!(scales, same);
         prop_assert!(first.iter().zip(&second).all(|(a, b)| *a == -*b));
     }
@@ -145,7 +149,7 @@ proptest! {
     fn scaling_by_a_power_of_two_changes_the_scale_alone(values in prop::collection::vec(-1.0f32..1.0, 1..100), power in -10i32..10) {
         let scaled: Vec<f32> = values.iter().map(|x| x * 2f32.powi(power)).collect();
         let layout = Channels::whole(values.len());
-        let ((first, a), (second, b)) = (quantized(&values, layout), quantized(&scaled, layout));
+        let ((first, a), (second, b)) = (quantized(&values, layout, Rounding::Nearest), quantized(&scaled, layout, Rounding::Nearest));
         prop_assume!(first[0] > 1e-4);
         prop_assert_eq!(first[0] * 2f64.powi(power), second[0]);
         prop_assert_eq!(a, b);
@@ -198,7 +202,7 @@ proptest! {
         let depth = row.len();
         let values: Vec<f32> = (0..depth).map(|index| ((index as u32).wrapping_mul(2_654_435_761) ^ seed) as i32 as f32 * 2f32.powi(power - 31)).collect();
         prop_assume!(row.iter().any(|x| *x != 0.0));
-        let (scales, stored) = quantized(&values, Channels::whole(depth));
+        let (scales, stored) = quantized(&values, Channels::whole(depth), Rounding::Nearest);
         let scale = scales[0] as f32;
         let how = hybrid::row_scale_qd8(&row);
         let exact: f64 = row.iter().zip(&values).map(|(x, w)| f64::from(*x) * f64::from(*w)).sum();
@@ -220,7 +224,7 @@ fn the_weight_term_of_the_bound_is_attained() {
     let values: Vec<f32> = (0..depth)
         .map(|index| if index == 0 { 1.0 } else { ((index % 100) as f32 + 0.5) / 127.0 })
         .collect();
-    let (scales, stored) = quantized(&values, Channels::whole(depth));
+    let (scales, stored) = quantized(&values, Channels::whole(depth), Rounding::Nearest);
     assert_eq!(scales, [scale]);
     let row: Vec<f32> = values
         .iter()
@@ -229,7 +233,7 @@ fn the_weight_term_of_the_bound_is_attained() {
         .collect();
     let exact: f64 = row.iter().zip(&values).map(|(x, w)| f64::from(*x) * f64::from(*w)).sum();
     let rounded: f64 = row.iter().zip(&stored).map(|(x, v)| f64::from(*x) * f64::from(*v) * scale).sum();
-    let claimed = hybrid::weight_error(scale) * depth as f64;
+    let claimed = hybrid::weight_error(scale, Rounding::Nearest) * depth as f64;
     assert!(
         (exact - rounded).abs() <= claimed && (exact - rounded).abs() >= 0.99 * claimed,
         "{} of {claimed}",

@@ -1,6 +1,6 @@
 //! Operations on small operands whose results are worked out by hand, and operands that have to be refused.
 
-use planish_core::attr::{Activation, Padding};
+use planish_core::attr::{Activation, Padding, Rounding};
 use planish_core::op::*;
 use planish_core::{DType, Op, Quant, Shape, Tensor, Type};
 use planish_kernels::error::Error;
@@ -249,9 +249,16 @@ fn integers_stand_for_reals_and_back() {
     let quant = Quant::symmetric_per_axis(0, vec![0.5, 2.0]).expect("positive scales");
     let ty = Type::new(DType::I8, Shape::fixed(&[2, 2])).with_quant(Some(quant));
     let x = f32s(&[2, 2], &[0.25, -100.0, 3.0, -4.0]);
-    let stored = evaluate(&Quantize {}.into(), &[Some(&x)], std::slice::from_ref(&ty))
-        .expect("a declared type")
-        .remove(0);
+    let stored = evaluate(
+        &Quantize {
+            rounding: Rounding::Nearest,
+        }
+        .into(),
+        &[Some(&x)],
+        std::slice::from_ref(&ty),
+    )
+    .expect("a declared type")
+    .remove(0);
     assert_eq!(stored.to_vec::<i8>(), [1, -128, 2, -2]);
     assert_eq!(one(Dequantize {}, &[&stored]), f32s(&[2, 2], &[0.5, -64.0, 4.0, -4.0]));
 }

@@ -4,6 +4,7 @@
 //! `z = round(clamp(l - min / scale, l, h))` stands for 0. With 8 bits the levels are those of int8, so that the pair of
 //! `quantize` and `dequantize` does the same, which runtimes have fast kernels for; narrower levels need a clamp before.
 
+use planish_core::attr::Rounding;
 use planish_core::op::{Dequantize, Maximum, Minimum, Quantize, Round};
 use planish_core::{DType, Graph, Meaning, Op, OpRef, PassEntry, Quant, Rule, Skip, Tensor, Value, ValueInfo, inventory};
 
@@ -118,7 +119,13 @@ impl Rule for LowerFakeQuant {
         let quant = Quant::per_tensor(levels.scale, levels.zero - 128).expect("the scale is normal and positive");
         let real = graph.ty(found.input).clone();
         let stored = ValueInfo::new(real.with_dtype(DType::I8).with_quant(Some(quant)));
-        let op = graph.add_declared(Quantize {}, &[Some(value)], vec![stored]);
+        let op = graph.add_declared(
+            Quantize {
+                rounding: Rounding::Nearest,
+            },
+            &[Some(value)],
+            vec![stored],
+        );
         let quantized = Value { op, port: 0 };
         vec![graph.add_typed(Dequantize {}, &[quantized], real)]
     }

@@ -6,17 +6,18 @@
 
 use std::collections::BTreeMap;
 
+use planish_core::attr::Rounding;
 use planish_core::op::{Dequantize, Quantize};
 use planish_core::{
     Changed, Choice, Context, DType, Error, Graph, GraphId, Meaning, Model, Op, OpId, Pass, PassEntry, Quant, Tensor, Use, Value,
     ValueInfo, inventory,
 };
-use planish_kernels::hybrid::{Channels, weight_peaks, weight_scales};
-use rayon::prelude::*;
 use regex::RegexSet;
 use serde::{Deserialize, Serialize};
 
 use crate::cells::lstm_cells;
+use crate::features::meets_features;
+use crate::scales::{Wanted, quantizations};
 use crate::weights::{Weight, all_or_none, weights};
 
 /// How many scales a weight has.
@@ -41,6 +42,9 @@ pub struct QuantizeOptions {
     /// A recurrent cell of fewer inputs and units together has one scale for each of its two weights: one for each of their
     /// rows would take more than a hundredth of their room.
     pub per_tensor_fan_in: usize,
+    /// Whether the weights of convolutions, and of products of their features, are rounded in balance: a channel's errors sum
+    /// to almost nothing, and single ones are up to three quarters of a step instead of a half.
+    pub balance: bool,
     /// Operations whose name, or whose weight's name, matches one of these regular expressions stay float.
     pub skip: Vec<String>,
 }
@@ -51,6 +55,7 @@ impl Default for QuantizeOptions {
             granularity: Granularity::PerChannel,
             min_elements: 1024,
             per_tensor_fan_in: 1500,
+            balance: true,
             skip: Vec::new(),
         }
     }
@@ -78,11 +83,16 @@ impl Pass for PostTrainingQuantize {
         for (graph_id, graph) in model.graphs_mut() {
             let cell = |id: OpId| cells.get(&(graph_id, id)).copied();
             let plan = plan(graph, &cell, options, &skip, cx);
-            let scales: Vec<Result<Quant, String>> = plan
-                .par_iter()
-                .map(|((value, axis), _)| scales(graph.constant(*value).expect("planned for constants"), *axis))
+            let wanted: Vec<Wanted<'_>> = plan
+                .iter()
+                .map(|(&(value, axis), readers)| Wanted {
+                    weight: graph.constant(value).expect("planned for constants"),
+                    axis,
+                    one_will_do: readers.iter().all(|r| !per_channel_only(graph.op(r.op))),
+                })
                 .collect();
-            changed += perform(graph, plan, scales, cx);
+            let scales = quantizations(&wanted);
+            changed += perform(graph, plan, scales, options.balance, cx);
         }
         Ok(Changed(changed))
     }
@@ -162,65 +172,7 @@ fn refusal(graph: &Graph, op: OpId, weight: Value, options: &QuantizeOptions, sk
     })
 }
 
-/// The scales of a weight along an axis, from its greatest magnitudes.
-fn scales(tensor: &Tensor, axis: Option<usize>) -> Result<Quant, String> {
-    let scales = weight_scales(&peaks(tensor, axis)?).map_err(|e| e.to_string())?;
-    let scales: Vec<f32> = scales.into_iter().map(|scale| scale as f32).collect();
-    let quant = match axis {
-        None => Quant::per_tensor(scales[0], 0),
-        Some(axis) => Quant::symmetric_per_axis(axis, scales),
-    };
-    quant.map_err(|e| e.to_string())
-}
-
-/// The greatest magnitude of each slice along an axis, or of all elements.
-///
-/// What slices are scaled with is not multiplied out where it varies along the same axis: rounding a product keeps
-/// the order of magnitudes, so the peak times its factor is the peak of the products.
-fn peaks(tensor: &Tensor, axis: Option<usize>) -> Result<Vec<f32>, String> {
-    if let Some((along, factors)) = tensor.factors().filter(|&(along, _)| axis.is_none_or(|axis| axis == along)) {
-        let mut peaks = peaks(&tensor.unscaled(), Some(along))?;
-        for (peak, factor) in peaks.iter_mut().zip(factors) {
-            *peak = (f64::from(*peak) * factor.abs()) as f32;
-        }
-        return Ok(match axis {
-            None => vec![peaks.into_iter().reduce(greatest).unwrap_or(0.0)],
-            Some(_) => peaks,
-        });
-    }
-    // In the order in which elements lie in memory, so that a transposed view is read as it lies.
-    let mut order: Vec<usize> = (0..tensor.dims().len()).collect();
-    order.sort_by_key(|&a| std::cmp::Reverse((tensor.strides()[a], std::cmp::Reverse(a))));
-    let view = tensor.transposed(&order).expect("an order of the axes");
-    let owned;
-    let data = match view.as_slice::<f32>() {
-        Some(data) => data,
-        None => {
-            owned = view.to_vec::<f32>();
-            &owned
-        }
-    };
-    let channels = match axis {
-        None => Channels::whole(data.len()),
-        Some(axis) => {
-            let at = order.iter().position(|&a| a == axis).ok_or("its weight has no such axis")?;
-            let dims = view.dims();
-            Channels {
-                outer: dims[..at].iter().product(),
-                count: dims[at],
-                inner: dims[at + 1..].iter().product(),
-            }
-        }
-    };
-    Ok(weight_peaks(data, channels))
-}
-
-/// The greater magnitude; one that is no number is above all.
-fn greatest(a: f32, b: f32) -> f32 {
-    if a.is_nan() || a > b { a } else { b }
-}
-
-fn perform(graph: &mut Graph, plan: Plan, scales: Vec<Result<Quant, String>>, cx: &mut Context<'_>) -> usize {
+fn perform(graph: &mut Graph, plan: Plan, scales: Vec<Result<Quant, String>>, balance: bool, cx: &mut Context<'_>) -> usize {
     let mut changed = 0;
     let mut first_pair: BTreeMap<Value, Value> = BTreeMap::new();
     for (((weight, _), readers), quant) in plan.into_iter().zip(scales) {
@@ -234,6 +186,10 @@ fn perform(graph: &mut Graph, plan: Plan, scales: Vec<Result<Quant, String>>, cx
         if !cx.allow_change() {
             break;
         }
+        let rounding = match balance && quant.is_symmetric_per_axis() && readers.iter().all(|r| meets_features(graph.at(r.op))) {
+            true => Rounding::Balanced,
+            false => Rounding::Nearest,
+        };
         let name = graph.info(weight).name.clone();
         let float = graph.ty(weight).clone();
         let stored = ValueInfo {
@@ -242,7 +198,7 @@ fn perform(graph: &mut Graph, plan: Plan, scales: Vec<Result<Quant, String>>, cx
             range: None,
         };
         let quantized = Value {
-            op: graph.add_declared(Quantize {}, &[Some(weight)], vec![stored]),
+            op: graph.add_declared(Quantize { rounding }, &[Some(weight)], vec![stored]),
             port: 0,
         };
         let dequantized = graph.add_typed(Dequantize {}, &[quantized], float);

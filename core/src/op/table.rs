@@ -1,7 +1,9 @@
 //! The operation table: the one source of truth about which operations there are.
 
 use super::ops;
-use crate::attr::{Activation, Attr, AttrError, Attrs, Blob, Combiner, MirrorMode, Padding, Projection, WeightsFormat, WindowFunction};
+use crate::attr::{
+    Activation, Attr, AttrError, Attrs, Blob, Combiner, MirrorMode, Padding, Projection, Rounding, WeightsFormat, WindowFunction,
+};
 use crate::model::GraphId;
 use crate::tensor::Tensor;
 use crate::types::DType;
@@ -143,7 +145,8 @@ ops! {
     /// The absolute value of a complex number.
     ComplexAbs = "complex_abs" (input) {}
     /// Reals to integers as the declared result's quantization says, or integers to another quantization.
-    Quantize = "quantize" (input) {}
+    /// In balance only i8 with a scale for each channel.
+    Quantize = "quantize" (input) { rounding: Rounding = Rounding::Nearest }
     /// Integers to the reals that they stand for; also f16 to f32.
     Dequantize = "dequantize" (input) {}
     /// Rounds to one of `2^num_bits` levels between `min` and `max`.

@@ -2,11 +2,11 @@
 
 use smallvec::SmallVec;
 
-use crate::attr::Attr;
+use crate::attr::{Attr, Rounding};
 use crate::graph::{Graph, OpId, Operands, ValueRef};
 use crate::infer::{self, InferError};
 use crate::op::{Op, OpKind, Split, SplitV, Unpack};
-use crate::types::Type;
+use crate::types::{DType, Type};
 use crate::verify::Check;
 
 pub(super) fn check(graph: &Graph, id: OpId, operands: &Operands) -> Check {
@@ -70,11 +70,17 @@ fn constant(op: &Op, results: &[&Type]) -> Check {
 fn declared(op: &Op, operands: &[Option<ValueRef<'_>>], results: &[&Type]) -> Check {
     let operand = |i: usize| operands.get(i).copied().flatten().map(ValueRef::ty);
     match op {
-        Op::Quantize(_) => {
+        Op::Quantize(op) => {
             count(results, 1)?;
             let result = results[0];
-            if !result.dtype.is_int() || result.quant.is_none() {
+            let Some(quant) = result.quant.as_ref().filter(|_| result.dtype.is_int()) else {
                 return Err(format!("the result is {result}, expected quantized integers"));
+            };
+            let per_channel = result.dtype == DType::I8 && quant.is_symmetric_per_axis();
+            if op.rounding == Rounding::Balanced && !per_channel {
+                return Err(format!(
+                    "the result is {result}, expected i8 with a scale and the zero point 0 for each channel"
+                ));
             }
             match operand(0) {
                 Some(input) if !input.shape.compatible(&result.shape) => {

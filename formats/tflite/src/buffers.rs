@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
 
-use planish_core::quantize::quantize_part;
+use planish_core::attr::Rounding;
+use planish_core::quantize::{self, quantize_part};
 use planish_core::{Bytes, Quant, Tensor};
 use rayon::prelude::*;
 
@@ -22,6 +23,9 @@ const LARGE_CHUNK: usize = 4 * CHUNK;
 /// Bytes that wait to be written where the output takes them only in order.
 const BATCH: usize = 16 << 20;
 
+/// What is claimed of reals to be rounded.
+const FIT: &str = "parameters that fit an f32 tensor";
+
 /// One distinct run of bytes.
 struct Blob {
     len: usize,
@@ -34,7 +38,7 @@ enum Source {
     /// Elements to be gathered.
     Strided(Tensor),
     /// Reals to be rounded to 8-bit integers.
-    Quantized(Tensor, Quant),
+    Quantized(Tensor, Quant, Rounding),
 }
 
 impl Blob {
@@ -54,18 +58,19 @@ impl Blob {
         }
     }
 
-    /// In pieces of how many bytes this is read fastest.
+    /// In pieces of how many bytes this is read fastest; what is rounded in balance, by whole channels.
     fn piece(&self) -> usize {
         let grain = match &self.source {
             Source::Packed(_) => 1,
             Source::Strided(tensor) => tensor.grain() * tensor.dtype().size().unwrap_or(1),
-            Source::Quantized(tensor, _) => tensor.grain(),
+            Source::Quantized(tensor, quant, rounding) => quantize::grain(tensor, quant, *rounding),
         };
         let piece = match grain < CHUNK {
             true => CHUNK / grain * grain,
             false => grain,
         };
-        if piece > LARGE_CHUNK { CHUNK } else { piece }
+        let whole = matches!(self.source, Source::Quantized(_, _, Rounding::Balanced));
+        if piece > LARGE_CHUNK && !whole { CHUNK } else { piece }
     }
 
     /// The bytes from `start` on, `len` long; `room` holds them where they have to be gathered.
@@ -78,11 +83,23 @@ impl Blob {
                 tensor.gather_into(start / size, room);
                 room
             }
-            Source::Quantized(tensor, quant) => {
+            Source::Quantized(tensor, quant, rounding) => {
                 room.resize(len, 0);
-                quantize_part(tensor, quant, start, bytemuck::cast_slice_mut(room)).expect("parameters that fit an f32 tensor");
+                quantize_part(tensor, quant, *rounding, start, bytemuck::cast_slice_mut(room)).expect(FIT);
                 room
             }
+        }
+    }
+
+    /// Sixteen bytes from `start` on as nearest rounding gives them: to balance a few, a whole channel would be read.
+    fn sampled<'a>(&'a self, start: usize, room: &'a mut Vec<u8>) -> &'a [u8] {
+        match &self.source {
+            Source::Quantized(tensor, quant, Rounding::Balanced) => {
+                room.resize(16, 0);
+                quantize_part(tensor, quant, Rounding::Nearest, start, bytemuck::cast_slice_mut(room)).expect(FIT);
+                room
+            }
+            _ => self.read(start, 16, room),
         }
     }
 
@@ -93,7 +110,7 @@ impl Blob {
         let places = (self.len / 16).min(16);
         for place in 0..places {
             let start = (self.len / 16 - 1) * place / places.saturating_sub(1).max(1) * 16;
-            for &byte in self.read(start, 16, &mut room) {
+            for &byte in self.sampled(start, &mut room) {
                 hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
             }
         }
@@ -104,7 +121,7 @@ impl Blob {
         match (&self.source, &other.source) {
             (Source::Packed(a), Source::Packed(b)) => a.location() == b.location(),
             (Source::Strided(a), Source::Strided(b)) => a.view_key() == b.view_key(),
-            (Source::Quantized(a, p), Source::Quantized(b, q)) => a.view_key() == b.view_key() && p == q,
+            (Source::Quantized(a, p, r), Source::Quantized(b, q, s)) => a.view_key() == b.view_key() && p == q && r == s,
             _ => false,
         }
     }
@@ -162,10 +179,10 @@ impl Buffers {
     ///
     /// # Panics
     /// Later, where the tensor is not f32 or the parameters do not fit its extents.
-    pub(crate) fn add_quantized(&mut self, tensor: &Tensor, quant: Quant) -> usize {
+    pub(crate) fn add_quantized(&mut self, tensor: &Tensor, quant: Quant, rounding: Rounding) -> usize {
         self.insert(Blob {
             len: tensor.elements(),
-            source: Source::Quantized(tensor.clone(), quant),
+            source: Source::Quantized(tensor.clone(), quant, rounding),
         })
     }
 

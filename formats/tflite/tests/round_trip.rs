@@ -2,6 +2,7 @@
 
 mod models;
 
+use planish_core::attr::Rounding;
 use planish_core::{DType, Model, Op, OpKind, Tensor};
 use planish_tflite::{read, write};
 use proptest::prelude::*;
@@ -67,7 +68,7 @@ fn rounding_on_the_way_gives_the_rounded_constant() {
         .constant(before.operand(quantize, 0).expect("it has an operand"))
         .expect("a constant");
     let ty = before.ty(before.results_of(quantize)[0]);
-    let rounded = planish_core::quantize::quantize(real, ty).expect("reals can be rounded");
+    let rounded = planish_core::quantize::quantize(real, ty, Rounding::Nearest).expect("reals can be rounded");
     let conv = graph
         .ids()
         .into_iter()

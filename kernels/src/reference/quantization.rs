@@ -1,7 +1,8 @@
 //! Reals to integers that stand for them, and back.
 
-use planish_core::op::FakeQuant;
-use planish_core::quantize as rounding;
+use planish_core::attr::Rounding;
+use planish_core::op::{self, FakeQuant};
+use planish_core::quantize as stored;
 use planish_core::{DType, Quant, Tensor, Type};
 
 use super::args::{Args, elements, invalid};
@@ -49,11 +50,11 @@ fn for_each_parameter(dims: &[usize], quant: &Quant, mut f: impl FnMut(usize, f6
     Ok(())
 }
 
-/// Reals as integers of type `to` by its quantization: `haz(x / scale) + zero point`, kept inside the type.
-pub(crate) fn quantize_to(args: &Args<'_>, reals: &Tensor, to: &Type) -> Result<Tensor, Error> {
+/// Reals as integers of type `to` by its quantization: `haz(x / scale) + zero point`, kept inside the type, or in balance.
+pub(crate) fn quantize_to(args: &Args<'_>, reals: &Tensor, to: &Type, rounding: Rounding) -> Result<Tensor, Error> {
     if matches!(to.dtype, DType::I8 | DType::U8 | DType::I16 | DType::I32) {
         args.count(to.dtype, reals.dims())?;
-        return rounding::quantize(reals, to).map_err(|e| Error::Invalid(e.to_string()));
+        return stored::quantize(reals, to, rounding).map_err(|e| Error::Invalid(e.to_string()));
     }
     let Some(quant) = &to.quant else {
         return invalid(format!("the result is {to}, which says not what its integers stand for"));
@@ -62,16 +63,16 @@ pub(crate) fn quantize_to(args: &Args<'_>, reals: &Tensor, to: &Type) -> Result<
         return Err(args.element_type(to.dtype));
     };
     let x = elements::<f32>(reals);
-    let mut stored = args.alloc::<i64>(reals.dims(), 0)?;
+    let mut integers = args.alloc::<i64>(reals.dims(), 0)?;
     for_each_parameter(reals.dims(), quant, |i, scale, zero| {
-        stored[i] = ((f64::from(x[i]) / scale).round() + zero).clamp(low, high) as i64;
+        integers[i] = ((f64::from(x[i]) / scale).round() + zero).clamp(low, high) as i64;
     })?;
     let dims = reals.dims();
     let tensor = match to.dtype {
-        DType::U16 => Tensor::from_vec(dims, stored.iter().map(|&v| v as u16).collect()),
-        DType::I64 => Tensor::from_vec(dims, stored),
+        DType::U16 => Tensor::from_vec(dims, integers.iter().map(|&v| v as u16).collect()),
+        DType::I64 => Tensor::from_vec(dims, integers),
         dtype => {
-            let cells: Vec<u8> = stored.iter().map(|&v| v as u8).collect();
+            let cells: Vec<u8> = integers.iter().map(|&v| v as u8).collect();
             Tensor::new(dtype, dims, packed(dtype.bits(), &cells).into()).map_err(|e| Error::Invalid(e.to_string()))?
         }
     };
@@ -99,7 +100,7 @@ pub(crate) fn dequantized(args: &Args<'_>, tensor: &Tensor) -> Result<Tensor, Er
 }
 
 /// `quantize`: reals, or integers with another quantization, to the declared type.
-pub(crate) fn quantize(args: &Args<'_>) -> Result<Tensor, Error> {
+pub(crate) fn quantize(op: &op::Quantize, args: &Args<'_>) -> Result<Tensor, Error> {
     let input = args.get(0)?;
     let Some(to) = args.result_type(0) else {
         return invalid("the result type of `quantize` has to be declared");
@@ -112,7 +113,7 @@ pub(crate) fn quantize(args: &Args<'_>) -> Result<Tensor, Error> {
     if let Some(at) = elements::<f32>(&reals).iter().position(|x| x.is_nan()) {
         return Err(args.bad(0, format!("holds what is not a number at element {at}; no integer stands for it")));
     }
-    quantize_to(args, &reals, to)
+    quantize_to(args, &reals, to, op.rounding)
 }
 
 /// `dequantize`.

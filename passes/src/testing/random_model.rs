@@ -3,6 +3,7 @@
 mod motifs;
 mod steps;
 
+use planish_core::attr::Rounding;
 use planish_core::op::{Dequantize, Quantize};
 use planish_core::{DType, Dim, Graph, Model, Op, Quant, Shape, Signature, Tensor, Type, Value, ValueInfo};
 use planish_kernels::interpret::evaluate;
@@ -224,7 +225,8 @@ impl Builder {
         let terms = (weights.elements() / rows.len()) as f64;
         let gain = rows.into_iter().fold(0.0, f64::max);
         let x = input.peak() + input.bound.quantizing;
-        let weight_error = HALF_STEP * peak(weights);
+        // In balance an error is up to three quarters of a step.
+        let weight_error = 1.5 * HALF_STEP * peak(weights);
         let own = Bound {
             rounding: 4.0 * (terms + 8.0) * EPSILON * (gain * x + 1.0),
             quantizing: terms * weight_error * x + HALF_STEP * x * (gain + terms * weight_error),
@@ -240,8 +242,11 @@ impl Builder {
             return weights;
         };
         let ty = Type::new(DType::I8, Shape::fixed(weights.dims())).with_quant(Some(quant));
-        let stored = self.graph.add_typed(Quantize {}, &[weights.value], ty.clone());
-        let Ok(rounded) = evaluate(&Quantize {}.into(), &[Some(&weights.tensor)], std::slice::from_ref(&ty)) else {
+        let quantize = Quantize {
+            rounding: Rounding::Nearest,
+        };
+        let stored = self.graph.add_typed(quantize.clone(), &[weights.value], ty.clone());
+        let Ok(rounded) = evaluate(&quantize.into(), &[Some(&weights.tensor)], std::slice::from_ref(&ty)) else {
             return weights;
         };
         let back = Type::new(DType::F32, ty.shape);

@@ -1,5 +1,6 @@
 //! From the file to the IR: the operation that an operator computes.
 
+use planish_core::attr::Rounding;
 use planish_core::model::GraphId;
 use planish_core::op::{self, Op};
 use planish_core::types::DType;
@@ -103,6 +104,7 @@ pub(crate) fn decode(code: B, options: &O, options_2: &O2, around: &Surroundings
         B::CALL => op::Call { graph: graph(i32::try_from(of!(options, CallOptions).subgraph).ok()?)? }.into(),
         B::CALL_ONCE => op::CallOnce { graph: graph(of!(options, CallOnceOptions).init_subgraph_index)? }.into(),
 
+        B::QUANTIZE => op::Quantize { rounding: Rounding::Nearest }.into(),
         B::CONV_2D => {
             let o = of!(options, Conv2DOptions);
             plain_bias(o.quantized_bias_type)?;

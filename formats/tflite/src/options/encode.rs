@@ -1,6 +1,6 @@
 //! From the IR to the file: the operator for an operation, and its options.
 
-use planish_core::attr::{Activation, Padding};
+use planish_core::attr::{Activation, Padding, Rounding};
 use planish_core::model::GraphId;
 use planish_core::op::{self, Op};
 use planish_core::types::DType;
@@ -111,6 +111,9 @@ pub(crate) fn encode<'a>(op: &'a Op, around: &Surroundings<'_>) -> Encoded<'a> {
             Builtin(B::CALL_ONCE, O::CallOnceOptions(CallOnceOptionsT { init_subgraph_index: subgraph(o.graph) }.into()))
         }
 
+        Op::Quantize(op::Quantize { rounding: Rounding::Nearest }) => Builtin(B::QUANTIZE, O::NONE),
+        // The file has its result: only constants are rounded in balance.
+        Op::Quantize(op::Quantize { rounding: Rounding::Balanced }) => Encoded::SourceOnly,
         Op::Conv2d(o) => Builtin(B::CONV_2D, O::Conv2DOptions(Conv2DOptionsT {
             padding: padding_code(o.padding), stride_w: int(o.stride[1]), stride_h: int(o.stride[0]),
             fused_activation_function: activation_code(o.activation),

@@ -14,7 +14,7 @@ use crate::schema::{BuiltinOperator as B, BuiltinOptions2T, BuiltinOptionsT, Ope
 
 mod subgraph;
 
-use subgraph::{Planner, is_kept_constant};
+use subgraph::{Planner, folded, is_kept_constant};
 
 /// A file before it has bytes.
 pub(crate) struct Plan<'m> {
@@ -186,6 +186,7 @@ fn unwritable(graph: &Graph, options: &WriteOptions, missing: &mut Vec<NoOperato
             subgraph: &|_| 0,
         };
         let (name, flex) = match encode(op, &around) {
+            Encoded::SourceOnly if folded(graph, id).is_some() => continue,
             Encoded::SourceOnly => (op.name(), false),
             Encoded::Foreign(o) if is_kept_constant(o) || options.allows(o) => continue,
             Encoded::Foreign(o) => (o.name.as_str(), true),

@@ -2,7 +2,7 @@
 
 #![allow(unreachable_pub, dead_code, reason = "each test file uses some of it")]
 
-use planish_core::attr::{Activation, Attrs, Blob, Padding};
+use planish_core::attr::{Activation, Attrs, Blob, Padding, Rounding};
 use planish_core::op::{self, Op};
 use planish_core::{DType, Dim, Graph, Model, OpId, Quant, Shape, Signature, Tensor, Type, Value, ValueInfo};
 
@@ -72,7 +72,13 @@ pub fn rounded() -> Model {
     let weights = graph.add_const(weights);
     let quant = Quant::symmetric_per_axis(0, vec![0.01, 0.008, 0.009, 0.011]).expect("positive scales");
     let ty = Type::fixed(DType::I8, &[4, 3, 3, 3]).with_quant(Some(quant));
-    let weights = graph.add_typed(op::Quantize {}, &[weights], ty);
+    let weights = graph.add_typed(
+        op::Quantize {
+            rounding: Rounding::Nearest,
+        },
+        &[weights],
+        ty,
+    );
     let bias = graph.add_const(Tensor::from_vec(&[4], vec![0f32; 4]));
     let conv = op::Conv2d {
         padding: Padding::Same,

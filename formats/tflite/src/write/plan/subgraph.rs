@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use planish_core::attr::Rounding;
 use planish_core::graph::Operands;
 use planish_core::op::{self, Op, OpKind};
 use planish_core::{DType, Graph, GraphId, OpId, Tensor, Value};
@@ -114,9 +115,9 @@ impl<'m, 'p> Planner<'m, 'p> {
         }
         let data = match (self.graph.constant(value), folded(self.graph, value.op)) {
             (Some(tensor), _) => Some(self.buffers.add(tensor)),
-            (None, Some(tensor)) => {
+            (None, Some((tensor, rounding))) => {
                 let quant = self.graph.ty(value).quant.clone().expect("only a result with parameters is folded");
-                Some(self.buffers.add_quantized(tensor, quant))
+                Some(self.buffers.add_quantized(tensor, quant, rounding))
             }
             (None, None) => None,
         };
@@ -243,18 +244,19 @@ fn custom_code(name: String, version: i32) -> Code {
     }
 }
 
-/// The constant that a `quantize` rounds, where its result can be written instead: rounding happens on the way to the file.
-fn folded(graph: &Graph, id: OpId) -> Option<&Tensor> {
-    if graph.op(id).kind() != OpKind::Quantize {
+/// The constant that a `quantize` rounds and how, where its result can be written instead: rounding happens on the way to
+/// the file.
+pub(super) fn folded(graph: &Graph, id: OpId) -> Option<(&Tensor, Rounding)> {
+    let Op::Quantize(op::Quantize { rounding }) = graph.op(id) else {
         return None;
-    }
+    };
     let tensor = graph.constant(graph.operand(id, 0)?)?;
     let ty = graph.ty(Value { op: id, port: 0 });
     let quant = ty.quant.as_ref()?;
     let fits = quant
         .axis()
         .is_none_or(|axis| tensor.dims().get(axis) == Some(&quant.scales().len()));
-    (tensor.dtype() == DType::F32 && ty.dtype == DType::I8 && fits).then_some(tensor)
+    (tensor.dtype() == DType::F32 && ty.dtype == DType::I8 && fits).then_some((tensor, *rounding))
 }
 
 /// Operands with absent ones where kernels count on their number.
