@@ -16,6 +16,7 @@ mod complex;
 mod composite;
 mod constant;
 mod convolution;
+mod convolution_gradients;
 mod crop;
 mod cudnn;
 mod decoding;

@@ -7,11 +7,12 @@ use planish_core::extents::{extent_of, same_extent};
 use planish_core::graph::Value;
 use planish_core::known::known_ints;
 use planish_core::op::{
-    Abs, Equal, Greater, GreaterEqual, LessEqual, LogicalAnd, LogicalNot, LogicalOr, Logistic, ReduceProd, Reshape, Rsqrt, ScatterNd,
+    Abs, Equal, Greater, GreaterEqual, LessEqual, LogicalAnd, LogicalNot, LogicalOr, Logistic, Mean, ReduceProd, Reshape, Rsqrt, ScatterNd,
     SelectV2, Shape, Sqrt, Sum, Where,
 };
 use planish_core::types::DType;
 
+use super::batch_norm::statistics;
 use super::binary::{add, div, mul, sub, zero_where};
 use super::convolution::implicit_padding;
 use super::index::slice_of;
@@ -153,21 +154,37 @@ pub(super) fn bias(node: &mut Node<'_>) -> Imported {
     one(node.add(Sum { keep_dims: false }, &[g, axes])?)
 }
 
-/// The gradients of a batch normalization that is not trained: towards its input, its scale and its offset.
+/// The gradients of a batch normalization: towards its input, its scale and its offset. While it is trained, the batch's
+/// mean and variance move with each input (Ioffe and Szegedy, "Batch normalization", 2015, section 3).
 pub(super) fn batch_norm(node: &mut Node<'_>) -> Imported {
-    if node.attr_bool_or("is_training", true) || node.attr_text("data_format", "NHWC") != "NHWC" {
+    if node.attr_text("data_format", "NHWC") != "NHWC" {
         return Err(Stop::Foreign);
     }
-    let (g, x, scale, mean, variance) = (node.value(0)?, node.value(1)?, node.value(2)?, node.value(3)?, node.value(4)?);
+    let (g, x, scale) = (node.value(0)?, node.value(1)?, node.value(2)?);
+    let trained = node.attr_bool_or("is_training", true);
+    let (mean, variance) = match trained {
+        true => statistics(node, x)?,
+        false => (node.value(3)?, node.value(4)?),
+    };
     let axes: Vec<i32> = (0..node.known_rank(x)?.saturating_sub(1) as i32).collect();
     let axes = node.add_ints(&axes);
     let raised = plus(node, variance, f64::from(node.attr_float("epsilon", 1e-4)))?;
     let deviation = node.add(Rsqrt {}, &[raised])?;
     let slope = mul(node, scale, deviation)?;
-    let to_input = mul(node, g, slope)?;
     let centered = sub(node, x, mean)?;
     let normal = mul(node, centered, deviation)?;
     let each = mul(node, g, normal)?;
+    let own = match trained {
+        true => {
+            let common = node.add(Mean { keep_dims: false }, &[g, axes])?;
+            let along = node.add(Mean { keep_dims: false }, &[each, axes])?;
+            let along = mul(node, normal, along)?;
+            let rest = sub(node, g, common)?;
+            sub(node, rest, along)?
+        }
+        false => g,
+    };
+    let to_input = mul(node, own, slope)?;
     let to_scale = node.add(Sum { keep_dims: false }, &[each, axes])?;
     let to_offset = node.add(Sum { keep_dims: false }, &[g, axes])?;
     many(vec![to_input, to_scale, to_offset])
@@ -234,7 +251,7 @@ pub(super) fn broadcast_axes(node: &mut Node<'_>) -> Imported {
 }
 
 /// What is known of the extents in a shape.
-fn extents_of(node: &Node<'_>, shape: Value) -> Result<Vec<Option<i64>>, Stop> {
+pub(super) fn extents_of(node: &Node<'_>, shape: Value) -> Result<Vec<Option<i64>>, Stop> {
     let rank = node.shape(shape).dim(0).known().filter(|&rank| rank <= MOST_AXES);
     let unknown = || rank.map(|rank| vec![None; rank]);
     known_ints(node.importer.graph.value(shape)).or_else(unknown).ok_or(Stop::Foreign)

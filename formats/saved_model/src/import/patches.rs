@@ -14,33 +14,40 @@ use super::{Imported, Stop};
 const MAX_PIXELS: usize = 256;
 
 /// What one axis of the image is cut into.
-struct Cut {
-    size: usize,
-    stride: usize,
-    rate: usize,
+pub(super) struct Cut {
+    pub(super) size: usize,
+    pub(super) stride: usize,
+    pub(super) rate: usize,
     /// How many patches there are.
-    count: usize,
+    pub(super) count: usize,
     /// How far the last patch reaches.
     end: usize,
 }
 
 /// The windows that an image is looked at through.
-struct Windows {
-    cuts: [Cut; 2],
+pub(super) struct Windows {
+    pub(super) cuts: [Cut; 2],
     /// How far the image is widened: before and behind, along each axis.
-    paddings: [[usize; 2]; 2],
+    pub(super) paddings: [[usize; 2]; 2],
 }
 
 impl Windows {
-    fn of(node: &Node<'_>, image: Value, sizes: [usize; 2], rates: [usize; 2]) -> Result<Windows, Stop> {
-        let strides = spatial(node, "strides")?;
-        let same = node.attr_text("padding", "") == "SAME";
+    /// The windows over an image.
+    pub(super) fn of(node: &Node<'_>, image: Value, sizes: [usize; 2], rates: [usize; 2]) -> Result<Windows, Stop> {
         if node.known_rank(image)? != 4 {
             return Err(Stop::Foreign);
         }
+        let extent = |axis: usize| node.shape(image).dim(axis).known().ok_or(Stop::Foreign);
+        Windows::over(node, [extent(1)?, extent(2)?], sizes, rates)
+    }
+
+    /// The windows over images of this height and width.
+    pub(super) fn over(node: &Node<'_>, extents: [usize; 2], sizes: [usize; 2], rates: [usize; 2]) -> Result<Windows, Stop> {
+        let strides = spatial(node, "strides")?;
+        let same = node.attr_text("padding", "") == "SAME";
         let mut paddings = [[0; 2]; 2];
         let mut cut = |axis: usize| -> Result<Cut, Stop> {
-            let extent = node.shape(image).dim(axis + 1).known().ok_or(Stop::Foreign)?;
+            let extent = extents[axis];
             let (size, stride, rate) = (sizes[axis], strides[axis], rates[axis]);
             let steps = size.checked_sub(1).and_then(|n| n.checked_mul(rate));
             let reach = steps.and_then(|n| n.checked_add(1)).ok_or(Stop::Foreign)?;
@@ -67,7 +74,7 @@ impl Windows {
     }
 
     /// The image widened by as much as the windows reach beyond it.
-    fn widened(&self, node: &mut Node<'_>, image: Value, fill: f32) -> Result<Value, Stop> {
+    pub(super) fn widened(&self, node: &mut Node<'_>, image: Value, fill: f32) -> Result<Value, Stop> {
         let [[above, below], [left, right]] = self.paddings.map(|sides| sides.map(|n| n as i32));
         if [above, below, left, right] == [0; 4] {
             return Ok(image);
@@ -81,7 +88,7 @@ impl Windows {
     }
 
     /// Each pixel of all windows, row by row.
-    fn pixels(&self, node: &mut Node<'_>, image: Value) -> Result<Vec<Value>, Stop> {
+    pub(super) fn pixels(&self, node: &mut Node<'_>, image: Value) -> Result<Vec<Value>, Stop> {
         let [rows, columns] = &self.cuts;
         if rows.size.saturating_mul(columns.size) > MAX_PIXELS {
             return Err(Stop::Foreign);
@@ -97,7 +104,7 @@ impl Windows {
 }
 
 /// The numbers for height and width in an attribute.
-fn spatial(node: &Node<'_>, attr: &str) -> Result<[usize; 2], Stop> {
+pub(super) fn spatial(node: &Node<'_>, attr: &str) -> Result<[usize; 2], Stop> {
     let numbers: [u32; 2] = Layout::ChannelsLast.spatial(node, attr)?;
     Ok(numbers.map(|n| n as usize))
 }

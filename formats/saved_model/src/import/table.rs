@@ -8,9 +8,9 @@ use planish_core::op::{
 use super::complex::by_parts;
 use super::node::Node;
 use super::{
-    Imported, array, batch_norm, binary, branch, cells, color, complex, composite, constant, convolution, crop, cudnn, decoding, detection,
-    diagonal, examples, fourier, gradients, index, linear, list, matrix, movement, partition, patches, pool, quantization, ragged, random,
-    reduction, resampling, resource, scatter, segment, select, sparse, tables, unary, while_loop,
+    Imported, array, batch_norm, binary, branch, cells, color, complex, composite, constant, convolution, convolution_gradients, crop,
+    cudnn, decoding, detection, diagonal, examples, fourier, gradients, index, linear, list, matrix, movement, partition, patches, pool,
+    quantization, ragged, random, reduction, resampling, resource, scatter, segment, select, sparse, tables, unary, while_loop,
 };
 
 type Import = fn(&mut Node<'_>) -> Imported;
@@ -57,6 +57,7 @@ const TABLE: &[(&str, Import)] = &[
     ("Atanh", unary::atanh),
     ("AvgPool", pool::avg_pool),
     ("AvgPool3D", pool::avg_pool_3d),
+    ("AvgPoolGrad", convolution_gradients::avg_pool),
     ("BatchMatMul", matrix::batch_mat_mul),
     ("BatchMatMulV2", matrix::batch_mat_mul),
     ("BatchMatMulV3", matrix::batch_mat_mul),
@@ -94,6 +95,7 @@ const TABLE: &[(&str, Import)] = &[
     ("Conj", complex::conjugate),
     ("Const", constant::constant),
     ("Conv2D", convolution::conv_2d),
+    ("Conv2DBackpropFilter", convolution_gradients::conv_2d_filter),
     ("Conv2DBackpropInput", convolution::conv_2d_backprop_input),
     ("Conv3D", convolution::conv_3d),
     ("Conv3DBackpropInputV2", convolution::conv_3d_backprop_input),
@@ -109,6 +111,8 @@ const TABLE: &[(&str, Import)] = &[
     ("DenseBincount", segment::dense_bincount),
     ("DepthToSpace", movement::depth_to_space),
     ("DepthwiseConv2dNative", convolution::depthwise_conv_2d),
+    ("DepthwiseConv2dNativeBackpropFilter", convolution_gradients::depthwise_filter),
+    ("DepthwiseConv2dNativeBackpropInput", convolution_gradients::depthwise_input),
     ("Diag", diagonal::diag),
     ("DiagPart", diagonal::diag_part),
     ("Dilation2D", patches::dilation),
@@ -139,6 +143,8 @@ const TABLE: &[(&str, Import)] = &[
     ("FloorDiv", binary::floor_div),
     ("FloorMod", binary::floor_mod),
     ("FusedBatchNorm", batch_norm::fused_batch_norm),
+    ("FusedBatchNormGrad", gradients::batch_norm),
+    ("FusedBatchNormGradV2", gradients::batch_norm),
     ("FusedBatchNormGradV3", gradients::batch_norm),
     ("FusedBatchNormV2", batch_norm::fused_batch_norm),
     ("FusedBatchNormV3", batch_norm::fused_batch_norm),
