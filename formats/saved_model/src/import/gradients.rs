@@ -15,10 +15,10 @@ use planish_core::types::DType;
 use super::batch_norm::statistics;
 use super::binary::{add, div, mul, sub, zero_where};
 use super::convolution::implicit_padding;
-use super::index::slice_of;
 use super::node::{Node, many, one};
 use super::patches::greatest_and_place;
 use super::resource::{changed, target, write};
+use super::scatter::chosen_places;
 use super::unary::{SELU_ALPHA, SELU_SCALE, plus, times};
 use super::{Bound, Imported, Stop};
 
@@ -287,9 +287,8 @@ pub(super) fn strided_slice(node: &mut Node<'_>) -> Imported {
     let count = node.add(ReduceProd { keep_dims: false }, &[shape, first])?;
     let numbers = node.numbers_below(count)?;
     let positions = node.add(Reshape {}, &[numbers, shape])?;
-    let chosen = slice_of(node, positions)?;
-    let (line, column, one_extent) = (node.add_ints(&[-1]), node.add_ints(&[-1, 1]), node.add_ints(&[1]));
-    let indices = node.add(Reshape {}, &[chosen, column])?;
+    let (_, indices) = chosen_places(node, positions)?;
+    let (line, one_extent) = (node.add_ints(&[-1]), node.add_ints(&[1]));
     let updates = node.add(Reshape {}, &[g, line])?;
     let count = node.add(Reshape {}, &[count, one_extent])?;
     let sums = node.add(ScatterNd {}, &[indices, updates, count])?;

@@ -118,6 +118,15 @@ fn broadcast_like(node: &mut Node<'_>, x: Value, like: Value) -> Result<Value, S
     node.add(BroadcastTo {}, &[x, shape])
 }
 
+/// The numbers of the elements that the node's slice chooses, of the numbers of all: as they lie, and below each other, which
+/// are indices into a line of all elements.
+pub(super) fn chosen_places(node: &mut Node<'_>, numbers: Value) -> Result<(Value, Value), Stop> {
+    let chosen = slice_of(node, numbers)?;
+    let column = node.add_ints(&[-1, 1]);
+    let indices = node.add(Reshape {}, &[chosen, column])?;
+    Ok((chosen, indices))
+}
+
 /// A tensor with the value of input 4 where the node's slice lies.
 fn slice_replaced(node: &mut Node<'_>, x: Value) -> Result<Value, Stop> {
     let dims = node.shape(x).known().ok_or(Stop::Foreign)?;
@@ -125,11 +134,9 @@ fn slice_replaced(node: &mut Node<'_>, x: Value) -> Result<Value, Stop> {
     let numbers = (0..count as i32).collect();
     // The number of each element that the slice chooses says where its part of the value goes.
     let positions = node.add_const(Tensor::from_vec::<i32>(&dims, numbers));
-    let chosen = slice_of(node, positions)?;
+    let (chosen, indices) = chosen_places(node, positions)?;
     let value = node.value(4)?;
     let value = broadcast_like(node, value, chosen)?;
-    let column = node.add_ints(&[-1, 1]);
-    let indices = node.add(Reshape {}, &[chosen, column])?;
     let line = node.add_ints(&[-1]);
     let updates = node.add(Reshape {}, &[value, line])?;
     let flat = node.reshaped(x, &[count])?;
