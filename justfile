@@ -56,6 +56,11 @@ bench-convert *MODELS="tests/models/digits_cnn":
     cargo build --release
     conformance/bench_convert target/release/planish {{MODELS}}
 
+# Measures quantized models in LiteRT beside TensorFlow's: size, accuracy and speed; takes folders of SavedModels
+bench-quantized *MODELS="tests/models/digits_cnn":
+    cargo build --release
+    conformance/bench_quantized target/release/planish {{MODELS}}
+
 # Makes a model of 3 GB, converts it within bounds of memory and runs it in LiteRT; takes some minutes and 16 GB of disk
 large-model *ARGS:
     cargo build --release
