@@ -14,6 +14,9 @@
 //! |real − scale × (stored − zero_point)| ≤ scale / 2 + |real| × 2⁻²³
 //! ```
 //!
+//! In balance ([`Rounding::Balanced`]) a few integers are changed afterwards, so that a channel's rounding errors sum to almost
+//! nothing; the bound is `3 × scale / 4 + |real| × 2⁻²³` then.
+//!
 //! A division of doubles would be slow. A block of reals is multiplied by the step's reciprocal in single precision, which
 //! comes within `255 · 2⁻²³` of the quotient: both round to the same integer unless the product is that near to a half.
 //! A block that holds such a real is done over as defined. Other integers than i8 are rounded one by one, by a quotient in
@@ -21,7 +24,6 @@
 
 mod balance;
 mod turned;
-use balance::Balance;
 use turned::Rows;
 
 use thiserror::Error;
@@ -118,12 +120,6 @@ fn fast(x: f32, inverse: f32, zero_point: i32) -> Rounded {
         error,
         doubtful: u32::from(!sure),
     }
-}
-
-/// By how much a stored integer is more than the product, in steps; 0 where there is no telling. The zero point is 0.
-fn error(x: f32, inverse: f32, stored: i8) -> f32 {
-    let error = f32::from(stored) - (x * inverse).clamp(-128.0, 127.0);
-    if error.is_nan() { 0.0 } else { error }
 }
 
 /// Stores the rounded product and says whether it may be wrong.
@@ -237,7 +233,7 @@ pub fn quantize_part(tensor: &Tensor, quant: &Quant, rounding: Rounding, first: 
         return Ok(());
     }
     if rounding == Rounding::Balanced {
-        quantize_channels(tensor, quant, &runs, first, out);
+        balance::quantize(tensor, quant, &runs, first, out);
         return Ok(());
     }
     if let Some(all) = tensor.as_slice::<f32>() {
@@ -280,62 +276,6 @@ pub fn grain(tensor: &Tensor, quant: &Quant, rounding: Rounding) -> usize {
             if outer == 1 { inner.max(1) } else { tensor.elements().max(1) }
         }
         _ => tensor.grain(),
-    }
-}
-
-/// Quantizes the elements `first ..` of a tensor in balance: every channel that has some of them, whole.
-fn quantize_channels(tensor: &Tensor, quant: &Quant, &Runs { run, count }: &Runs, first: usize, out: &mut [i8]) {
-    let outer = tensor.elements() / (run * count).max(1);
-    let all = tensor.as_slice::<f32>();
-    let end = first + out.len();
-    let channels = if outer == 1 { first / run..end.div_ceil(run) } else { 0..count };
-    let gathered = match all {
-        Some(_) => Vec::new(),
-        None => {
-            let (from, to) = if outer == 1 {
-                (channels.start * run, channels.end * run)
-            } else {
-                (0, tensor.elements())
-            };
-            let mut gathered = vec![0f32; to - from];
-            tensor.gather_into(from, bytemuck::cast_slice_mut(&mut gathered));
-            gathered
-        }
-    };
-    let (values, from) = match all {
-        Some(all) => (all, 0),
-        None => (&gathered[..], if outer == 1 { channels.start * run } else { 0 }),
-    };
-    let mut reals = Vec::with_capacity(outer * run);
-    let (mut stored, mut errors) = (vec![0i8; outer * run], vec![[0f32; 1]; outer * run]);
-    for c in channels {
-        let place = |o: usize| (o * count + c) * run;
-        reals.clear();
-        (0..outer).for_each(|o| reals.extend_from_slice(&values[place(o) - from..][..run]));
-        let scale = quant.scales()[c];
-        quantize_run(&reals, scale, 0, &mut stored);
-        balance_run(&reals, scale, &mut stored, &mut errors);
-        for o in 0..outer {
-            let (begin, stored) = (place(o), &stored[o * run..][..run]);
-            let (low, high) = (begin.max(first), (begin + run).min(end));
-            if low < high {
-                out[low - first..high - first].copy_from_slice(&stored[low - begin..high - begin]);
-            }
-        }
-    }
-}
-
-/// Balances the rounding errors of one channel; `errors` is room for them.
-fn balance_run(reals: &[f32], scale: f32, stored: &mut [i8], errors: &mut [[f32; 1]]) {
-    let inverse = inverse(scale);
-    for (slot, (&x, &q)) in errors.iter_mut().zip(reals.iter().zip(&*stored)) {
-        *slot = [error(x, inverse, q)];
-    }
-    let mut balance = Balance::<1>::new();
-    let (stored, _) = stored.as_chunks_mut::<1>();
-    let blocks = stored.len().div_ceil(balance::BLOCK);
-    for (i, (errors, stored)) in errors.chunks_mut(balance::BLOCK).zip(stored.chunks_mut(balance::BLOCK)).enumerate() {
-        balance.settle(errors, stored, i + 1 == blocks);
     }
 }
 

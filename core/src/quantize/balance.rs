@@ -17,11 +17,77 @@
 //! fewer have it: the next block makes up for them. In the block that ends a channel they are those of the greatest errors.
 //! So an error is at most three quarters of a step.
 
+use super::{Runs, quantize_run};
+use crate::quant::Quant;
+use crate::tensor::Tensor;
+
 /// Elements of a channel that are balanced together.
 pub(super) const BLOCK: usize = 64;
 
 /// The least error that is turned to the other side, in steps.
 const LEAST: f32 = 0.25;
+
+/// Quantizes the elements `first ..` of a tensor in balance: every channel that has some of them, whole.
+pub(super) fn quantize(tensor: &Tensor, quant: &Quant, &Runs { run, count }: &Runs, first: usize, out: &mut [i8]) {
+    let outer = tensor.elements() / (run * count).max(1);
+    let all = tensor.as_slice::<f32>();
+    let end = first + out.len();
+    let channels = if outer == 1 { first / run..end.div_ceil(run) } else { 0..count };
+    let gathered = match all {
+        Some(_) => Vec::new(),
+        None => {
+            let (from, to) = if outer == 1 {
+                (channels.start * run, channels.end * run)
+            } else {
+                (0, tensor.elements())
+            };
+            let mut gathered = vec![0f32; to - from];
+            tensor.gather_into(from, bytemuck::cast_slice_mut(&mut gathered));
+            gathered
+        }
+    };
+    let (values, from) = match all {
+        Some(all) => (all, 0),
+        None => (&gathered[..], if outer == 1 { channels.start * run } else { 0 }),
+    };
+    let mut reals = Vec::with_capacity(outer * run);
+    let (mut stored, mut errors) = (vec![0i8; outer * run], vec![[0f32; 1]; outer * run]);
+    for c in channels {
+        let place = |o: usize| (o * count + c) * run;
+        reals.clear();
+        (0..outer).for_each(|o| reals.extend_from_slice(&values[place(o) - from..][..run]));
+        let scale = quant.scales()[c];
+        quantize_run(&reals, scale, 0, &mut stored);
+        balance_run(&reals, scale, &mut stored, &mut errors);
+        for o in 0..outer {
+            let (begin, stored) = (place(o), &stored[o * run..][..run]);
+            let (low, high) = (begin.max(first), (begin + run).min(end));
+            if low < high {
+                out[low - first..high - first].copy_from_slice(&stored[low - begin..high - begin]);
+            }
+        }
+    }
+}
+
+/// Balances the rounding errors of one channel; `errors` is room for them.
+fn balance_run(reals: &[f32], scale: f32, stored: &mut [i8], errors: &mut [[f32; 1]]) {
+    let inverse = super::inverse(scale);
+    for (slot, (&x, &q)) in errors.iter_mut().zip(reals.iter().zip(&*stored)) {
+        *slot = [error(x, inverse, q)];
+    }
+    let mut balance = Balance::<1>::new();
+    let (stored, _) = stored.as_chunks_mut::<1>();
+    let blocks = stored.len().div_ceil(BLOCK);
+    for (i, (errors, stored)) in errors.chunks_mut(BLOCK).zip(stored.chunks_mut(BLOCK)).enumerate() {
+        balance.settle(errors, stored, i + 1 == blocks);
+    }
+}
+
+/// By how much a stored integer is more than the product, in steps; 0 where there is no telling. The zero point is 0.
+pub(super) fn error(x: f32, inverse: f32, stored: i8) -> f32 {
+    let error = f32::from(stored) - (x * inverse).clamp(-128.0, 127.0);
+    if error.is_nan() { 0.0 } else { error }
+}
 
 /// The running sums of the rounding errors of some channels, in steps.
 pub(super) struct Balance<const CHANNELS: usize> {

@@ -4,8 +4,8 @@
 
 use multiversion::multiversion;
 
-use super::balance::{BLOCK, Balance};
-use super::{error, exact, fast, step as step_of, store};
+use super::balance::{BLOCK, Balance, error};
+use super::{exact, fast, step as step_of, store};
 use crate::Tensor;
 use crate::attr::Rounding;
 use crate::quant::Quant;
