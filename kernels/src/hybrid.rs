@@ -13,7 +13,7 @@
 //!
 //! The last term is there because files hold the scale as `f32`. No weight is clamped, since `|w| / scale ≤ 127`.
 //!
-//! The weights of convolutions, and of products of what convolutions made, are rounded in balance
+//! Weights that meet what convolutions made and a rectifier made positive are rounded in balance
 //! ([`Rounding::Balanced`](planish_core::attr::Rounding)): some that are between a quarter and half a step from the nearest
 //! integer go to the next one on their other side, so that a channel's errors sum to almost nothing. For these
 //!

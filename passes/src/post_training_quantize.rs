@@ -16,7 +16,7 @@ use regex::RegexSet;
 use serde::{Deserialize, Serialize};
 
 use crate::cells::lstm_cells;
-use crate::features::meets_features;
+use crate::features::Features;
 use crate::scales::{Wanted, quantizations};
 use crate::weights::{Weight, all_or_none, weights};
 
@@ -42,7 +42,7 @@ pub struct QuantizeOptions {
     /// A recurrent cell of fewer inputs and units together has one scale for each of its two weights: one for each of their
     /// rows would take more than a hundredth of their room.
     pub per_tensor_fan_in: usize,
-    /// Whether the weights of convolutions, and of products of their features, are rounded in balance: a channel's errors sum
+    /// Whether weights that meet the features of convolutions are rounded in balance: a channel's errors sum
     /// to almost nothing, and single ones are up to three quarters of a step instead of a half.
     pub balance: bool,
     /// Operations whose name, or whose weight's name, matches one of these regular expressions stay float.
@@ -92,7 +92,8 @@ impl Pass for PostTrainingQuantize {
                 })
                 .collect();
             let scales = quantizations(&wanted);
-            changed += perform(graph, plan, scales, options.balance, cx);
+            let features = options.balance.then(|| Features::of(graph)).unwrap_or_default();
+            changed += perform(graph, plan, scales, &features, cx);
         }
         Ok(Changed(changed))
     }
@@ -172,7 +173,7 @@ fn refusal(graph: &Graph, op: OpId, weight: Value, options: &QuantizeOptions, sk
     })
 }
 
-fn perform(graph: &mut Graph, plan: Plan, scales: Vec<Result<Quant, String>>, balance: bool, cx: &mut Context<'_>) -> usize {
+fn perform(graph: &mut Graph, plan: Plan, scales: Vec<Result<Quant, String>>, features: &Features, cx: &mut Context<'_>) -> usize {
     let mut changed = 0;
     let mut first_pair: BTreeMap<Value, Value> = BTreeMap::new();
     for (((weight, _), readers), quant) in plan.into_iter().zip(scales) {
@@ -186,7 +187,7 @@ fn perform(graph: &mut Graph, plan: Plan, scales: Vec<Result<Quant, String>>, ba
         if !cx.allow_change() {
             break;
         }
-        let rounding = match balance && quant.is_symmetric_per_axis() && readers.iter().all(|r| meets_features(graph.at(r.op))) {
+        let rounding = match quant.is_symmetric_per_axis() && readers.iter().all(|r| features.are_read_by(graph, r.op)) {
             true => Rounding::Balanced,
             false => Rounding::Nearest,
         };

@@ -91,7 +91,7 @@ fn without_activation(mut op: Op) -> Op {
 }
 
 pub(crate) fn run(model: &Model, input: Tensor) -> Vec<f32> {
-    let results = Interpreter::new(model).run(model.signatures[0].graph, &[input]);
+    let results = Interpreter::new(model).run(model.graph_ids()[0], &[input]);
     results.expect("a model of one operation runs")[0].to_vec()
 }
 
