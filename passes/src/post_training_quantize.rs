@@ -92,7 +92,10 @@ impl Pass for PostTrainingQuantize {
                 })
                 .collect();
             let scales = quantizations(&wanted);
-            let features = options.balance.then(|| Features::of(graph)).unwrap_or_default();
+            let features = match options.balance {
+                true => Features::of(graph),
+                false => Features::default(),
+            };
             changed += perform(graph, plan, scales, &features, cx);
         }
         Ok(Changed(changed))
