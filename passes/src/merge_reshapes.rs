@@ -23,9 +23,12 @@ impl Rule for MergeReshapes {
         if input.ty().quant.as_ref().is_some_and(|q| q.axis().is_some()) {
             return Err(Skip::No);
         }
-        // What cannot run may still fit as two steps: `f32[?, 0]` to `f32[?]` to `f32[5]`.
-        infer::results(op.op(), &[Some(input), Some(shape)]).map_err(|_| Skip::No)?;
-        Ok((input.id(), shape.id()))
+        // What cannot run may still fit as two steps: `f32[?, 0]` to `f32[?]` to `f32[5]`, whatever is declared of the last.
+        let results = infer::results(op.op(), &[Some(input), Some(shape)]).map_err(|_| Skip::No)?;
+        match &results[..] {
+            [result] if result.shape.compatible(&op.result(0).ty().shape) => Ok((input.id(), shape.id())),
+            _ => Err(Skip::No),
+        }
     }
 
     fn rewrite(&self, (input, shape): (Value, Value), graph: &mut Graph) -> Vec<Value> {
