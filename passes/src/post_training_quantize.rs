@@ -24,7 +24,8 @@ use crate::weights::{Weight, all_or_none, weights};
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Granularity {
-    /// One for each channel, where the kernels that read the weight take that.
+    /// One for each channel, where the kernels that read the weight take that; one for some weights of many channels where a
+    /// network is so deep that it hardly notices.
     #[default]
     PerChannel,
     /// One for the whole weight.
