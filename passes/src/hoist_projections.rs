@@ -81,6 +81,11 @@ fn projection(model: &Model, found: &Loop, body: &Graph, id: OpId) -> Option<Pro
     if sequence.id().op != body.parameters_op() || step.ty().shape.rank() != Some(0) || sequence.ty().shape.rank() != Some(3) {
         return None;
     }
+    // A step of several rows may be one input of the product, which all steps together cannot be.
+    let depth = sequence.ty().shape.dim(2).known();
+    if depth.is_some_and(|depth| row_weights.dims().last() != Some(&depth)) {
+        return None;
+    }
     let position = sequence.id().port as usize;
     if !found.is_invariant(model, position) {
         return None;
