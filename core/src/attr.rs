@@ -287,7 +287,7 @@ words! {
     Rounding {
         /// Each to the nearest, halves away from zero.
         Nearest = "nearest",
-        /// Most to the nearest, and so many of a channel's to the next but one that its rounding errors sum to almost nothing.
+        /// Most to the nearest, and so many of a channel's to the second nearest that its rounding errors sum to almost nothing.
         Balanced = "balanced",
     }
 }

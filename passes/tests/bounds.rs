@@ -2,7 +2,8 @@
 //! `planish_kernels::hybrid` hold on random and on adversarial numbers, and are attained, so that a slack one fails too.
 
 use planish_core::attr::{Activation, Padding, Rounding};
-use planish_core::{Graph, Model, Op, OpId, PassManager, Tensor, Value};
+use planish_core::op::Quantize;
+use planish_core::{Graph, Model, Op, OpId, PassManager, Quant, Tensor, Value};
 use planish_kernels::hybrid;
 use planish_passes as _;
 use proptest::prelude::*;
@@ -33,6 +34,27 @@ fn forced_hybrid(model: &Model) -> Model {
                 let uses = graph.uses(Value { op: id, port: 0 });
                 graph.replace_uses(&uses, integers);
             }
+        }
+    }
+    model.sweep();
+    model
+}
+
+/// The model with each weight that has a scale for each channel rounded in balance, whatever reads it.
+fn in_balance(model: &Model) -> Model {
+    let mut model = model.clone();
+    for (_, graph) in model.graphs_mut() {
+        for id in graph.ids() {
+            let nearest = Value { op: id, port: 0 };
+            if !matches!(graph.op(id), Op::Quantize(_)) || !graph.ty(nearest).quant.as_ref().is_some_and(Quant::is_symmetric_per_axis) {
+                continue;
+            }
+            let (weight, info) = (graph.operand(id, 0).expect("its operand"), graph.info(nearest).clone());
+            let balanced = Quantize {
+                rounding: Rounding::Balanced,
+            };
+            let op = graph.add_declared(balanced, &[Some(weight)], vec![info]);
+            graph.replace(nearest, Value { op, port: 0 });
         }
     }
     model.sweep();
@@ -131,8 +153,10 @@ const WEIGHT_ONLY: &str = "post_training_quantize {min_elements = 0}";
 fn quantized(linear: &Linear, model: &Model, granularity: &str) -> Vec<(String, Model, bool)> {
     let weight_only = format!("post_training_quantize {{granularity = {granularity}, min_elements = 0}}");
     let mut all = vec![(weight_only.clone(), passed(model, &weight_only), false)];
+    all.push(("in balance".into(), in_balance(&all[0].1), false));
     if !linear.looks_up() {
         all.push(("every hybrid kernel".into(), forced_hybrid(&all[0].1), true));
+        all.push(("every hybrid kernel, in balance".into(), forced_hybrid(&all[1].1), true));
     }
     for target in ["litert", "litert_builtin", "planish"] {
         let select = format!("{weight_only}, select_hybrid_kernels {{target = {target}}}");
@@ -201,7 +225,8 @@ proptest! {
 
     #[test]
     fn a_quantized_weight_is_within_its_bound((linear, _, weight) in case(), granularity in prop_oneof![Just("per_channel"), Just("per_tensor")]) {
-        let model = passed(&linear.model(&weight), &format!("post_training_quantize {{granularity = {granularity}, min_elements = 0}}"));
+        let nearest = passed(&linear.model(&weight), &format!("post_training_quantize {{granularity = {granularity}, min_elements = 0}}"));
+        for model in [in_balance(&nearest), nearest] {
         let graph = model.graph(model.signatures[0].graph);
         let Some(id) = graph.ids().into_iter().find(|&id| matches!(graph.op(id), Op::Quantize(_))) else {
             return Err(TestCaseError::fail("every weight of finite numbers is quantized"));
@@ -214,6 +239,7 @@ proptest! {
         for (i, (w, r)) in weight.iter().zip(back).enumerate() {
             let bound = hybrid::weight_error(f64::from(quant.scales()[i / inner % count]), rounding(graph, id)) + EPSILON * f64::from(r.abs());
             prop_assert!((f64::from(*w) - f64::from(r)).abs() <= bound, "{w} as {r}, bound {bound}");
+        }
         }
     }
 

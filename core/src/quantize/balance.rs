@@ -30,32 +30,30 @@ const LEAST: f32 = 0.25;
 /// Quantizes the elements `first ..` of a tensor in balance: every channel that has some of them, whole.
 pub(super) fn quantize(tensor: &Tensor, quant: &Quant, &Runs { run, count }: &Runs, first: usize, out: &mut [i8]) {
     let outer = tensor.elements() / (run * count).max(1);
-    let all = tensor.as_slice::<f32>();
     let end = first + out.len();
-    let channels = if outer == 1 { first / run..end.div_ceil(run) } else { 0..count };
-    let gathered = match all {
-        Some(_) => Vec::new(),
-        None => {
-            let (from, to) = if outer == 1 {
-                (channels.start * run, channels.end * run)
-            } else {
-                (0, tensor.elements())
-            };
-            let mut gathered = vec![0f32; to - from];
-            tensor.gather_into(from, bytemuck::cast_slice_mut(&mut gathered));
-            gathered
+    let (channels, span) = match outer {
+        1 => {
+            let channels = first / run..end.div_ceil(run);
+            (channels.clone(), channels.start * run..channels.end * run)
         }
+        _ => (0..count, 0..tensor.elements()),
     };
-    let (values, from) = match all {
-        Some(all) => (all, 0),
-        None => (&gathered[..], if outer == 1 { channels.start * run } else { 0 }),
+    let gathered;
+    let values = match tensor.as_slice::<f32>() {
+        Some(all) => &all[span.clone()],
+        None => {
+            let mut room = vec![0f32; span.len()];
+            tensor.gather_into(span.start, bytemuck::cast_slice_mut(&mut room));
+            gathered = room;
+            &gathered
+        }
     };
     let mut reals = Vec::with_capacity(outer * run);
     let (mut stored, mut errors) = (vec![0i8; outer * run], vec![[0f32; 1]; outer * run]);
     for c in channels {
         let place = |o: usize| (o * count + c) * run;
         reals.clear();
-        (0..outer).for_each(|o| reals.extend_from_slice(&values[place(o) - from..][..run]));
+        (0..outer).for_each(|o| reals.extend_from_slice(&values[place(o) - span.start..][..run]));
         let scale = quant.scales()[c];
         quantize_run(&reals, scale, 0, &mut stored);
         balance_run(&reals, scale, &mut stored, &mut errors);

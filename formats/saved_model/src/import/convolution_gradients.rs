@@ -4,7 +4,6 @@ use planish_core::attr::{Activation, Padding};
 use planish_core::graph::Value;
 use planish_core::op::{BatchMatmul, DepthwiseConv2d, Pack, Pad, Reshape, Slice, Sum};
 use planish_core::tensor::Tensor;
-use planish_core::types::DType;
 
 use super::binary::mul;
 use super::convolution::{floats_only, implicit_padding};
@@ -202,7 +201,6 @@ fn apart(node: &mut Node<'_>, image: Value, axis: usize, cut: &Cut) -> Result<Va
     if cut.stride == 1 {
         return Ok(image);
     }
-    debug_assert_eq!(node.dtype(image), DType::F32);
     let dims = node.shape(image).clone();
     let extent = |axis: usize| dims.dim(axis).known().and_then(|n| i32::try_from(n).ok());
     let (Some(mut height), Some(mut width), Some(channels)) = (extent(1), extent(2), extent(3)) else {
