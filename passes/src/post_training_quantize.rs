@@ -16,8 +16,11 @@ use regex::RegexSet;
 use serde::{Deserialize, Serialize};
 
 use crate::cells::lstm_cells;
+use crate::economy::Goal;
 use crate::features::Features;
+use crate::first_layers::first_layers;
 use crate::scales::{Wanted, quantizations};
+use crate::stored_size::stored_size;
 use crate::weights::{Weight, all_or_none, weights};
 
 /// How many scales a weight has.
@@ -25,7 +28,7 @@ use crate::weights::{Weight, all_or_none, weights};
 #[serde(rename_all = "snake_case")]
 pub enum Granularity {
     /// One for each channel, where the kernels that read the weight take that; one for some weights of many channels where a
-    /// network is so deep that it hardly notices.
+    /// deep network would not become small enough otherwise.
     #[default]
     PerChannel,
     /// One for the whole weight.
@@ -38,8 +41,11 @@ pub enum Granularity {
 pub struct QuantizeOptions {
     /// How many scales a weight has.
     pub granularity: Granularity,
-    /// Weights of fewer elements stay float.
+    /// Weights of fewer elements stay float, as far as the network becomes small enough so.
     pub min_elements: usize,
+    /// How many times smaller than in float a network of at least 32 weights is to become: where it would not, some weights
+    /// of many channels have one scale, and weights of few elements are rounded too, for at most 1.8 dB more noise.
+    pub times_smaller: f64,
     /// A recurrent cell of fewer inputs and units together has one scale for each of its two weights: one for each of their
     /// rows would take more than a hundredth of their room.
     pub per_tensor_fan_in: usize,
@@ -55,6 +61,7 @@ impl Default for QuantizeOptions {
         QuantizeOptions {
             granularity: Granularity::PerChannel,
             min_elements: 1024,
+            times_smaller: 3.8,
             per_tensor_fan_in: 1500,
             balance: true,
             skip: Vec::new(),
@@ -84,15 +91,23 @@ impl Pass for PostTrainingQuantize {
         for (graph_id, graph) in model.graphs_mut() {
             let cell = |id: OpId| cells.get(&(graph_id, id)).copied();
             let plan = plan(graph, &cell, options, &skip, cx);
+            let count = plan.len();
             let wanted: Vec<Wanted<'_>> = plan
                 .iter()
-                .map(|(&(value, axis), readers)| Wanted {
+                .map(|(&(value, axis), planned)| Wanted {
                     weight: graph.constant(value).expect("planned for constants"),
                     axis,
-                    one_will_do: readers.iter().all(|r| !per_channel_only(graph.op(r.op))),
+                    one_will_do: planned.readers.iter().all(|r| !per_channel_only(graph.op(r.op))),
+                    still_to_come: (count - planned.place) as f64 / count as f64,
+                    gate: planned.readers.iter().all(|r| is_gate(graph, r.op)),
+                    rather_float: planned.rather_float.clone(),
                 })
                 .collect();
-            let scales = quantizations(&wanted);
+            let goal = Goal {
+                float_size: stored_size(graph),
+                times_smaller: options.times_smaller,
+            };
+            let scales = quantizations(wanted, &goal);
             let features = match options.balance {
                 true => Features::of(graph),
                 false => Features::default(),
@@ -103,8 +118,16 @@ impl Pass for PostTrainingQuantize {
     }
 }
 
-/// The weights to quantize: each constant once for each axis that its readers need, with those readers.
-type Plan = BTreeMap<(Value, Option<usize>), Vec<Use>>;
+/// The weights to quantize: each constant once for each axis that its readers need.
+type Plan = BTreeMap<(Value, Option<usize>), Planned>;
+
+struct Planned {
+    /// How many weights are read before.
+    place: usize,
+    readers: Vec<Use>,
+    /// Why it stays float unless the network would not become small enough.
+    rather_float: Option<String>,
+}
 
 /// The products of recurrent cells, with the weights of the cell's smallest gate and its inputs and units together.
 type Cells = BTreeMap<(GraphId, OpId), (usize, usize)>;
@@ -117,6 +140,7 @@ fn plan(
     cx: &mut Context<'_>,
 ) -> Plan {
     let mut plan = Plan::new();
+    let first_layers = first_layers(graph);
     for id in graph.order() {
         let op = graph.at(id);
         let wanted: Vec<(Weight, Value)> = weights(op)
@@ -125,29 +149,35 @@ fn plan(
             .filter(|(_, v)| v.constant().is_some_and(|t| t.dtype() == DType::F32))
             .map(|(w, v)| (w, v.id()))
             .collect();
-        if wanted.is_empty() {
-            continue;
-        }
         let small_gates = cell(id).filter(|(elements, _)| *elements < options.min_elements).map(|(elements, _)| {
             let least = options.min_elements;
             format!("a gate of its cell has {elements} weights, fewer than {least}, and a cell's state adds rounding errors up from step to step")
         });
-        let refusal = small_gates.or_else(|| wanted.iter().find_map(|&(_, v)| refusal(graph, id, v, options, skip)));
-        match refusal {
-            Some(reason) if wanted.len() == 1 || all_or_none(op.op()) => cx.decide(graph, id, Choice::Float, reason),
-            _ => {
-                let short_rows = cell(id).is_some_and(|(_, fan_in)| fan_in < options.per_tensor_fan_in);
-                for (weight, value) in wanted {
-                    let axis = weight
-                        .axis
-                        .filter(|_| !short_rows)
-                        .filter(|_| options.granularity == Granularity::PerChannel || per_channel_only(op.op()));
-                    plan.entry((value, axis)).or_default().push(Use {
-                        op: id,
-                        operand: weight.operand,
-                    });
-                }
+        let skipped = || wanted.iter().find_map(|&(_, v)| skipped(graph, id, v, skip));
+        let small = wanted.iter().find_map(|&(_, v)| small(graph, v, options));
+        let exempt = all_or_none(op.op()) || cell(id).is_some() || first_layers.contains(&id);
+        if let Some(reason) = small_gates.or_else(skipped).or_else(|| small.clone().filter(|_| exempt)) {
+            if !wanted.is_empty() {
+                cx.decide(graph, id, Choice::Float, reason);
             }
+            continue;
+        }
+        let short_rows = cell(id).is_some_and(|(_, fan_in)| fan_in < options.per_tensor_fan_in);
+        for (weight, value) in wanted {
+            let axis = weight
+                .axis
+                .filter(|_| !short_rows)
+                .filter(|_| options.granularity == Granularity::PerChannel || per_channel_only(op.op()));
+            let place = plan.len();
+            let planned = plan.entry((value, axis)).or_insert_with(|| Planned {
+                place,
+                readers: Vec::new(),
+                rather_float: small.clone(),
+            });
+            planned.readers.push(Use {
+                op: id,
+                operand: weight.operand,
+            });
         }
     }
     plan
@@ -158,29 +188,35 @@ fn per_channel_only(op: &Op) -> bool {
     matches!(op, Op::DepthwiseConv2d(_) | Op::TransposeConv(_))
 }
 
-fn refusal(graph: &Graph, op: OpId, weight: Value, options: &QuantizeOptions, skip: &RegexSet) -> Option<String> {
+/// Whether results of an operation go nowhere but into a logistic.
+fn is_gate(graph: &Graph, id: OpId) -> bool {
+    let user = graph.at(id).result(0).only_user();
+    user.is_some_and(|user| matches!(user.op(), Op::Logistic(_)))
+}
+
+/// Why an operation stays float whatever its weight is like.
+fn skipped(graph: &Graph, op: OpId, weight: Value, skip: &RegexSet) -> Option<String> {
     let label = graph.label(op);
     let names = [
         Some(format!("{}/{label}", graph.name())),
         Some(label),
         graph.info(weight).name.as_deref().map(str::to_owned),
     ];
-    if let Some(name) = names.into_iter().flatten().find(|n| skip.is_match(n)) {
-        return Some(format!("`{name}` matches an expression to skip"));
-    }
+    let name = names.into_iter().flatten().find(|n| skip.is_match(n))?;
+    Some(format!("`{name}` matches an expression to skip"))
+}
+
+/// Why it does not pay to round a weight.
+fn small(graph: &Graph, weight: Value, options: &QuantizeOptions) -> Option<String> {
     let elements = graph.constant(weight).map_or(0, Tensor::elements);
-    (elements < options.min_elements).then(|| {
-        format!(
-            "its weight has {elements} elements, fewer than the {} from which on quantization pays",
-            options.min_elements
-        )
-    })
+    let least = options.min_elements;
+    (elements < least).then(|| format!("its weight has {elements} elements, fewer than the {least} from which on quantization pays"))
 }
 
 fn perform(graph: &mut Graph, plan: Plan, scales: Vec<Result<Quant, String>>, features: &Features, cx: &mut Context<'_>) -> usize {
     let mut changed = 0;
     let mut first_pair: BTreeMap<Value, Value> = BTreeMap::new();
-    for (((weight, _), readers), quant) in plan.into_iter().zip(scales) {
+    for (((weight, _), Planned { readers, .. }), quant) in plan.into_iter().zip(scales) {
         let quant = match quant {
             Ok(quant) => quant,
             Err(reason) => {
