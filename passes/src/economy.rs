@@ -1,4 +1,4 @@
-//! What a deep network gives up of its accuracy where it would not become small enough without.
+//! What a large network gives up of its accuracy where it would not become small enough without.
 //!
 //! Efficient networks consist of many small weights, whose scales and whose float rests take a few hundredths of their
 //! bytes. Two things save some of that: one scale for all channels of a weight, and rounding weights that are too small to

@@ -28,7 +28,7 @@ use crate::weights::{Weight, all_or_none, weights};
 #[serde(rename_all = "snake_case")]
 pub enum Granularity {
     /// One for each channel, where the kernels that read the weight take that; one for some weights of many channels where a
-    /// deep network would not become small enough otherwise.
+    /// large network would not become small enough otherwise.
     #[default]
     PerChannel,
     /// One for the whole weight.
@@ -43,8 +43,9 @@ pub struct QuantizeOptions {
     pub granularity: Granularity,
     /// Weights of fewer elements stay float, as far as the network becomes small enough so.
     pub min_elements: usize,
-    /// How many times smaller than in float a network of at least 32 weights is to become: where it would not, some weights
-    /// of many channels have one scale, and weights of few elements are rounded too, for at most 1.8 dB more noise.
+    /// How many times smaller than in float a network of more than 8 MiB is to become: where it would not, late weights and
+    /// those of gates have one scale instead of many, and weights of few elements are rounded too, except in first layers.
+    /// Rounding noise may be doubled for it; where that is not enough, nothing is given up. 1 turns it off.
     pub times_smaller: f64,
     /// A recurrent cell of fewer inputs and units together has one scale for each of its two weights: one for each of their
     /// rows would take more than a hundredth of their room.
@@ -149,6 +150,9 @@ fn plan(
             .filter(|(_, v)| v.constant().is_some_and(|t| t.dtype() == DType::F32))
             .map(|(w, v)| (w, v.id()))
             .collect();
+        if wanted.is_empty() {
+            continue;
+        }
         let small_gates = cell(id).filter(|(elements, _)| *elements < options.min_elements).map(|(elements, _)| {
             let least = options.min_elements;
             format!("a gate of its cell has {elements} weights, fewer than {least}, and a cell's state adds rounding errors up from step to step")
@@ -157,9 +161,7 @@ fn plan(
         let small = wanted.iter().find_map(|&(_, v)| small(graph, v, options));
         let exempt = all_or_none(op.op()) || cell(id).is_some() || first_layers.contains(&id);
         if let Some(reason) = small_gates.or_else(skipped).or_else(|| small.clone().filter(|_| exempt)) {
-            if !wanted.is_empty() {
-                cx.decide(graph, id, Choice::Float, reason);
-            }
+            cx.decide(graph, id, Choice::Float, reason);
             continue;
         }
         let short_rows = cell(id).is_some_and(|(_, fan_in)| fan_in < options.per_tensor_fan_in);
