@@ -76,12 +76,15 @@ fn closed_pipe(error: &(dyn Error + 'static)) -> bool {
         .is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// An error with its causes on one line; a cause that the message before it already tells is left out.
+/// An error with its causes on one line; a cause that the message before it already tells is left out, and so is how a
+/// library breaks its lines.
 fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         let more = error.to_string();
+        let lines = more.lines().map(str::trim).filter(|line| !line.is_empty());
+        let more = lines.collect::<Vec<_>>().join(", ");
         if !text.contains(&more) {
             text.push_str(": ");
             text.push_str(&more);

@@ -17,6 +17,10 @@ pub fn extent_of(ints: ValueRef<'_>, at: usize) -> Option<(Value, usize)> {
 fn origin(ints: ValueRef<'_>, at: usize, depth: usize) -> Option<(Value, usize)> {
     let depth = depth.checked_sub(1)?;
     let op = ints.producer();
+    // Elements of a matrix are not counted along one axis.
+    if ints.ty().shape.rank()? > 1 {
+        return None;
+    }
     let constant = |i: usize| op.operand(i)?.constant()?.to_ints();
     match op.op() {
         Op::Shape(_) => Some((op.operand(0)?.id(), at)),
@@ -62,45 +66,76 @@ fn origin(ints: ValueRef<'_>, at: usize, depth: usize) -> Option<(Value, usize)>
 }
 
 /// Whether the extents of two values along these axes are the same at every run.
+///
+/// What is broadcast has the extent of a parameter only if all operands whose extent is not known have it: any of them may be
+/// one at run time.
 pub fn same_extent(graph: &Graph, (a, i): (Value, usize), (b, j): (Value, usize)) -> bool {
     let known = |value: Value, axis: usize| graph.ty(value).shape.dim(axis).known();
-    let source = |value: Value, axis: usize| parameter_dimension(graph, value, axis);
+    let source = |value: Value, axis: usize| match parameter_dimensions(graph, value, axis)[..] {
+        [Some(only)] => Some(only),
+        _ => None,
+    };
     (a, i) == (b, j) || known(a, i).is_some() && known(a, i) == known(b, j) || source(a, i).is_some() && source(a, i) == source(b, j)
 }
 
 /// The parameter and axis of a graph whose extent is the one of `value` along `axis`, followed through operations that
-/// keep it.
+/// keep it; where values of several such extents are combined, the first of them, as they have to be equal or one.
 pub fn parameter_dimension(graph: &Graph, value: Value, axis: usize) -> Option<(usize, usize)> {
+    parameter_dimensions(graph, value, axis).into_iter().flatten().next()
+}
+
+/// Where all extents come from that meet in `value` along `axis`, each once: a parameter and axis, or `None` for another place.
+fn parameter_dimensions(graph: &Graph, value: Value, axis: usize) -> Vec<Option<(usize, usize)>> {
+    let mut found = Vec::new();
     let mut seen = BTreeSet::new();
     let mut todo = vec![(value, axis)];
     while let Some((value, axis)) = todo.pop() {
-        if value.op == graph.parameters_op() {
-            return Some((value.port as usize, axis));
+        if !seen.insert((value, axis)) {
+            continue;
         }
-        if seen.len() < MOST_VALUES && seen.insert((value, axis)) {
-            todo.extend(sources(graph.value(value), axis).into_iter().rev());
+        let from = if value.op == graph.parameters_op() {
+            Some((value.port as usize, axis))
+        } else {
+            let sources = sources(graph.value(value), axis);
+            if !sources.is_empty() && seen.len() <= MOST_VALUES {
+                todo.extend(sources.into_iter().rev());
+                continue;
+            }
+            None
+        };
+        if !found.contains(&from) {
+            found.push(from);
         }
     }
-    None
+    found
 }
 
 /// The operands that have the extent of `value` along `axis`, each with the axis that it is along there.
 fn sources(value: ValueRef<'_>, axis: usize) -> Vec<(Value, usize)> {
     use OpKind::*;
     let op = value.producer();
+    let rank = value.ty().shape.rank();
     let broadcast = match op.kind() {
-        Select | SelectV2 => 3,
+        // A vector as condition chooses rows, and is not broadcast.
+        Select if op.operand(0).and_then(|condition| condition.ty().shape.rank()) != rank => 1..3,
+        Select | SelectV2 => 0..3,
         Add | Sub | Mul | Div | FloorDiv | FloorMod | Pow | Maximum | Minimum | SquaredDifference | Equal | NotEqual | Less | LessEqual
-        | Greater | GreaterEqual | LogicalAnd | LogicalOr => 2,
+        | Greater | GreaterEqual | LogicalAnd | LogicalOr => 0..2,
         _ => return source(op, value.ty(), axis).into_iter().collect(),
     };
-    let from = |operand: usize| {
-        let from = op.operand(operand)?;
-        let shape = &from.ty().shape;
-        let axis = (axis + shape.rank()?).checked_sub(value.ty().shape.rank()?)?;
-        (shape.dim(axis) == Dim::Unknown).then_some((from.id(), axis))
-    };
-    (0..broadcast).filter_map(from).collect()
+    let mut from = Vec::new();
+    for operand in broadcast.filter_map(|operand| op.operand(operand)) {
+        let shape = &operand.ty().shape;
+        let (Some(own), Some(rank)) = (shape.rank(), rank) else {
+            return Vec::new();
+        };
+        if let Some(axis) = (axis + own).checked_sub(rank)
+            && shape.dim(axis) == Dim::Unknown
+        {
+            from.push((operand.id(), axis));
+        }
+    }
+    from
 }
 
 /// The same for an operation whose result of type `ty` takes each extent from one operand.
@@ -132,8 +167,10 @@ fn source(op: OpRef<'_>, ty: &Type, axis: usize) -> Option<(Value, usize)> {
             let whole = match op.op() {
                 Op::Slice(_) => begins.get(axis) == Some(&0) && sizes.get(axis) == Some(&-1),
                 Op::StridedSlice(s) => {
+                    let strides = op.operand(3)?.constant()?.to_ints()?;
                     let open = |mask: i32| axis < 31 && mask >> axis & 1 == 1;
-                    open(s.begin_mask) && open(s.end_mask) && s.ellipsis_mask == 0 && s.new_axis_mask == 0
+                    let kept = open(s.begin_mask) && open(s.end_mask) && strides.get(axis) == Some(&1);
+                    kept && s.ellipsis_mask == 0 && s.new_axis_mask == 0 && s.shrink_axis_mask == 0
                 }
                 _ => false,
             };
@@ -164,15 +201,17 @@ fn source(op: OpRef<'_>, ty: &Type, axis: usize) -> Option<(Value, usize)> {
         },
         Reshape => {
             let from = op.operand(0)?;
-            let unknown: Vec<usize> = (0..from.ty().shape.rank()?)
-                .filter(|&a| from.ty().shape.dim(a) == Dim::Unknown)
-                .collect();
+            let unknown = |ty: &Type| -> Vec<usize> {
+                let axes = 0..ty.shape.rank().unwrap_or(0);
+                axes.filter(|&a| ty.shape.dim(a) == Dim::Unknown).collect()
+            };
+            from.ty().shape.rank()?;
             let product = |ty: &Type| {
                 let dims = ty.shape.dims().unwrap_or_default();
                 dims.iter().filter_map(|d| d.known()).product::<usize>()
             };
-            match unknown[..] {
-                [only] if product(from.ty()) == product(ty) => through(0, only),
+            match (&unknown(from.ty())[..], &unknown(ty)[..]) {
+                (&[only], &[result]) if result == axis && product(from.ty()) == product(ty) => through(0, only),
                 _ => None,
             }
         }
@@ -184,7 +223,8 @@ fn source(op: OpRef<'_>, ty: &Type, axis: usize) -> Option<(Value, usize)> {
             through(0, if axis < along { axis } else { axis + 1 })
         }
         TensorListGetItem => through(0, axis + 1),
-        DynamicUpdateSlice | TensorListSetItem | ScatterNd => through(0, axis),
+        DynamicUpdateSlice | TensorListSetItem => through(0, axis),
+        ScatterNd => extent_of(op.operand(2)?, axis),
         Mean | Sum | ReduceMax | ReduceMin if op.operand(0)?.ty().shape.rank() == Some(rank) => through(0, axis),
         _ => None,
     }

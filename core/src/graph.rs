@@ -28,6 +28,9 @@ use crate::types::Type;
 use edges::Edge;
 pub use views::{OpRef, ValueRef};
 
+/// How many operations away a name is looked for.
+const NEAR: usize = 4;
+
 /// Names one operation of a graph.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct OpId(NodeIndex);
@@ -338,12 +341,49 @@ impl Graph {
         ValueRef { graph: self, value }
     }
 
-    /// The name of an operation in messages: its first named result's, else its kind and number.
+    /// The name of an operation in messages: its first named result's; else what it is of or for, a named constant that it
+    /// reads or a named value that is computed from it; else its kind and number.
     pub fn label(&self, id: OpId) -> String {
         let data = &self.inner[id.0];
-        match data.results.iter().find_map(|r| r.name.as_deref()) {
-            Some(name) => name.to_owned(),
-            None => format!("{}#{}", data.op.name(), id.index()),
+        let kind = data.op.name();
+        if let Some(name) = self.name_of_results(id) {
+            return name.to_owned();
         }
+        let mut operands = self.at(id).operands().into_iter().flatten();
+        if let Some(name) = operands.find_map(|v| self.name_of_constant(v)) {
+            return format!("{kind} of {name}");
+        }
+        match self.name_of_user(id) {
+            Some(name) => format!("{kind} for {name}"),
+            None => format!("{kind}#{}", id.index()),
+        }
+    }
+
+    fn name_of_results(&self, id: OpId) -> Option<&str> {
+        self.inner[id.0].results.iter().find_map(|r| r.name.as_deref())
+    }
+
+    /// The name of a constant, or of the one that stores what a value is made of.
+    fn name_of_constant(&self, mut value: Value) -> Option<&str> {
+        for _ in 0..NEAR {
+            match self.op(value.op) {
+                Op::Const(_) => return self.info(value).name.as_deref(),
+                Op::Quantize(_) | Op::Dequantize(_) => value = self.operand(value.op, 0)?,
+                _ => return None,
+            }
+        }
+        None
+    }
+
+    /// The name of the nearest named value that is computed from an operation's first result.
+    fn name_of_user(&self, mut id: OpId) -> Option<&str> {
+        for _ in 0..NEAR {
+            let result = *self.results_of(id).first()?;
+            id = self.uses(result).first()?.op;
+            if let Some(name) = self.name_of_results(id) {
+                return Some(name);
+            }
+        }
+        None
     }
 }

@@ -38,8 +38,10 @@ pub enum Choice {
     Hybrid,
     /// Integer weights, made float again before float arithmetic.
     WeightOnly,
-    /// Float weights.
+    /// Float weights, or none.
     Float,
+    /// Integer weights and integer activations, whose scales the source states.
+    Integer,
 }
 
 impl fmt::Display for Choice {
@@ -48,6 +50,7 @@ impl fmt::Display for Choice {
             Choice::Hybrid => "hybrid",
             Choice::WeightOnly => "weight-only",
             Choice::Float => "float",
+            Choice::Integer => "integer",
         })
     }
 }
@@ -57,7 +60,7 @@ impl fmt::Display for Choice {
 pub struct Decision {
     /// The graph that holds the operation.
     pub graph: String,
-    /// The operation, by the name of its result.
+    /// The operation, as [`Graph::label`](crate::Graph::label) names it.
     pub operation: String,
     /// The kind of operation.
     pub kind: String,
@@ -74,7 +77,7 @@ pub struct Skipped {
     pub pass: String,
     /// The graph that holds the operation.
     pub graph: String,
-    /// The operation, by the name of its result.
+    /// The operation, as [`Graph::label`](crate::Graph::label) names it.
     pub operation: String,
     /// The kind of operation.
     pub kind: String,

@@ -52,7 +52,7 @@ pub(crate) fn filled(graph: &mut Graph, element: &Tensor, extents: &[Extent]) ->
     }
     let borrowed: Vec<usize> = (0..extents.len()).filter(|&i| matches!(extents[i], Extent::Of(..))).collect();
     let computed = extents.iter().any(|e| matches!(e, Extent::Scalar(_)));
-    if let ([at], false) = (&borrowed[..], computed)
+    if let (Some(own), [at], false) = (computable(element), &borrowed[..], computed)
         && let Extent::Of(source, axis) = extents[*at]
         && lends(graph, source, axis)
         && let Some(rank) = graph.ty(source).shape.rank()
@@ -63,24 +63,26 @@ pub(crate) fn filled(graph: &mut Graph, element: &Tensor, extents: &[Extent]) ->
         let mut value = graph.add(Slice {}, &[source, begin, size]);
         let shape = graph.add_ints(&(0..extents.len()).map(|i| one(i, *at)).collect::<Vec<_>>());
         value = graph.add(Reshape {}, &[value, shape]);
-        if graph.ty(value).dtype != dtype {
-            value = graph.add(Cast { dtype }, &[value]);
+        let wide = own.dtype();
+        if graph.ty(value).dtype != wide {
+            value = graph.add(Cast { dtype: wide }, &[value]);
         }
         value = graph.add(ZerosLike {}, &[value]);
-        if element.bytes().iter().any(|&b| b != 0) {
-            let element = graph.add_const(element.clone());
-            value = graph.add(
-                Add {
-                    activation: planish_core::attr::Activation::None,
-                    pot_scale_int16: true,
-                },
-                &[value, element],
-            );
+        if own.bytes().iter().any(|&b| b != 0) {
+            let own = graph.add_const(own);
+            let sum = Add {
+                activation: planish_core::attr::Activation::None,
+                pot_scale_int16: true,
+            };
+            value = graph.add(sum, &[value, own]);
         }
         let multiples: Vec<i32> = extents.iter().map(|e| e.dim().known().unwrap_or(1) as i32).collect();
         if multiples.iter().any(|&m| m != 1) {
             let multiples = graph.add_ints(&multiples);
             value = graph.add(Tile {}, &[value, multiples]);
+        }
+        if wide != dtype {
+            value = graph.add(Cast { dtype }, &[value]);
         }
         graph.info_mut(value).ty = ty;
         return value;
@@ -90,6 +92,18 @@ pub(crate) fn filled(graph: &mut Graph, element: &Tensor, extents: &[Extent]) ->
     let value = graph.add(Fill {}, &[dims, element]);
     graph.info_mut(value).ty = ty;
     value
+}
+
+/// An element as a type that the kernels of `zeros_like` and `add` take, if there is one that holds it.
+fn computable(element: &Tensor) -> Option<Tensor> {
+    match element.dtype() {
+        DType::F32 | DType::I32 | DType::I64 => Some(element.clone()),
+        _ if element.bytes().iter().all(|&b| b == 0) => Some(Tensor::scalar(0i32)),
+        DType::I8 | DType::U8 | DType::I16 | DType::U16 | DType::Bool => {
+            Some(Tensor::scalar(i32::try_from(*element.to_ints()?.first()?).ok()?))
+        }
+        _ => None,
+    }
 }
 
 /// The extents as an i32 vector.

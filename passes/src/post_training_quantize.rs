@@ -90,6 +90,7 @@ impl Pass for PostTrainingQuantize {
             cells.extend(cell.products.iter().map(|&product| (product, (cell.least_gate, cell.fan_in))));
         }
         for (graph_id, graph) in model.graphs_mut() {
+            let halves = unpack_halves(graph);
             let cell = |id: OpId| cells.get(&(graph_id, id)).copied();
             let plan = plan(graph, &cell, options, &skip, cx);
             let count = plan.len();
@@ -114,8 +115,48 @@ impl Pass for PostTrainingQuantize {
                 false => Features::default(),
             };
             changed += perform(graph, plan, scales, &features, cx);
+            pack_halves(graph, halves);
         }
         Ok(Changed(changed))
+    }
+}
+
+/// Makes real the f16 weights behind a `dequantize`, as half-precision files hold them. Returns what the real ones stand for.
+fn unpack_halves(graph: &mut Graph) -> BTreeMap<Value, Value> {
+    let mut real: BTreeMap<Value, Value> = BTreeMap::new();
+    for id in graph.order() {
+        let op = graph.at(id);
+        for weight in weights(op) {
+            let Some(half) = graph.operand(id, weight.operand) else { continue };
+            let producer = graph.at(half.op);
+            let stored = producer.operand(0).and_then(|v| v.constant());
+            let Some(stored) = stored.filter(|t| t.dtype() == DType::F16 && matches!(producer.op(), Op::Dequantize(_))) else {
+                continue;
+            };
+            let elements = stored.to_floats().into_iter().flatten().map(|x| x as f32).collect();
+            let elements = Tensor::from_vec(stored.dims(), elements);
+            let name = graph
+                .info(half)
+                .name
+                .clone()
+                .or_else(|| producer.operand(0).and_then(|v| v.info().name.clone()));
+            let constant = *real.entry(half).or_insert_with(|| {
+                let constant = graph.add_const(elements);
+                graph.info_mut(constant).name = name;
+                constant
+            });
+            graph.set_operand(id, weight.operand, Some(constant));
+        }
+    }
+    real.into_iter().map(|(half, constant)| (constant, half)).collect()
+}
+
+/// Gives back as halves what was not quantized.
+fn pack_halves(graph: &mut Graph, halves: BTreeMap<Value, Value>) {
+    for (constant, half) in halves {
+        let uses = graph.uses(constant).into_iter();
+        let uses: Vec<Use> = uses.filter(|u| !matches!(graph.op(u.op), Op::Quantize(_))).collect();
+        graph.replace_uses(&uses, half);
     }
 }
 
@@ -159,8 +200,17 @@ fn plan(
         });
         let skipped = || wanted.iter().find_map(|&(_, v)| skipped(graph, id, v, skip));
         let small = wanted.iter().find_map(|&(_, v)| small(graph, v, options));
-        let exempt = all_or_none(op.op()) || cell(id).is_some() || first_layers.contains(&id);
-        if let Some(reason) = small_gates.or_else(skipped).or_else(|| small.clone().filter(|_| exempt)) {
+        let always_small = || {
+            let first = || {
+                small
+                    .as_ref()
+                    .filter(|_| first_layers.contains(&id))
+                    .map(|reason| format!("{reason}, and it is a first layer"))
+            };
+            let in_cell = || small.clone().filter(|_| all_or_none(op.op()) || cell(id).is_some());
+            in_cell().or_else(first)
+        };
+        if let Some(reason) = small_gates.or_else(skipped).or_else(always_small) {
             cx.decide(graph, id, Choice::Float, reason);
             continue;
         }

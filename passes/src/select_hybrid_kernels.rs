@@ -67,8 +67,8 @@ fn select(graph: &mut Graph, id: OpId, target: Target, cx: &mut Context<'_>) -> 
         if !cx.allow_change() {
             return false;
         }
-        cx.decide(graph, id, Choice::Hybrid, because);
-        look_up_rows(graph, id);
+        let look_up = look_up_rows(graph, id);
+        cx.decide(graph, look_up, Choice::Hybrid, because);
         return true;
     }
     if !cx.allow_change() {
@@ -126,8 +126,8 @@ fn fits_embedding_lookup(graph: &Graph, id: OpId) -> bool {
         && result.iter().all(|d| d.known() != Some(0))
 }
 
-/// A look-up with one scale a row instead of a gather: ids flattened, rows unflattened.
-fn look_up_rows(graph: &mut Graph, id: OpId) {
+/// A look-up with one scale a row instead of a gather: ids flattened, rows unflattened. Returns the look-up.
+fn look_up_rows(graph: &mut Graph, id: OpId) -> OpId {
     let result = Value { op: id, port: 0 };
     let uses = graph.uses(result);
     let ty = graph.ty(result).clone();
@@ -139,7 +139,8 @@ fn look_up_rows(graph: &mut Graph, id: OpId) {
         let all = graph.add_ints(&[-1]);
         rows = graph.add(Reshape {}, &[indices, all]);
     }
-    let mut found = graph.add(EmbeddingLookup {}, &[rows, integers]);
+    let look_up = graph.add(EmbeddingLookup {}, &[rows, integers]);
+    let mut found = look_up;
     if !flat {
         let dims = ty.shape.dims().expect("checked to be ranked");
         let shape: Vec<i32> = dims.iter().map(|d| d.known().map_or(-1, |n| n as i32)).collect();
@@ -151,6 +152,7 @@ fn look_up_rows(graph: &mut Graph, id: OpId) {
     let name = graph.info(result).name.clone();
     graph.info_mut(found).name = name;
     graph.replace_uses(&uses, found);
+    look_up.op
 }
 
 inventory::submit! { PassEntry::of::<SelectHybridKernels>() }

@@ -67,8 +67,8 @@ fn regex(pattern: &str) -> Result<String, String> {
 }
 
 impl Arguments {
-    fn options(&self) -> ConvertOptions {
-        let mut options = self.model.options().target(self.target);
+    fn options(&self) -> Result<ConvertOptions, String> {
+        let mut options = self.model.options()?.target(self.target);
         options.passes = self.passes.clone();
         options.verify = self.verify;
         options.stop_after = self.stop_after;
@@ -80,12 +80,13 @@ impl Arguments {
             skip: self.skip.clone(),
             ..QuantizeOptions::default()
         });
-        options
+        Ok(options)
     }
 }
 
 pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> Outcome {
-    let options = arguments.options();
+    let options = arguments.options()?;
+    no_file_is_overwritten(&arguments)?;
     if let Some(name) = &arguments.print_after {
         let pipeline = options.pipeline_for(&arguments.model.model)?;
         if !pipeline.steps().iter().any(|step| step.name() == name) {
@@ -102,7 +103,7 @@ pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> Outcome {
             printed = out.write_all(text::print(model).as_bytes());
         }
     })
-    .map_err(|error| explained(&error))?;
+    .map_err(|error| explained(&error, &arguments))?;
     printed?;
     progress.now(format!("writing {}", arguments.output.display()));
     let before = size::of(input);
@@ -156,12 +157,49 @@ fn write(arguments: &Arguments, converted: &Converted) -> Outcome {
 }
 
 /// An error with the options that help.
-fn explained(error: &planish::Error) -> String {
+fn explained(error: &planish::Error, arguments: &Arguments) -> String {
     let text = with_causes(error);
-    match error {
-        planish::Error::Tflite(planish::tflite::Error::NoOperator(_)) => format!("{text} (options --select-tf-ops and --allow-custom-ops)"),
-        _ => text,
+    let planish::Error::Tflite(planish::tflite::Error::NoOperator(_)) = error else {
+        return text;
+    };
+    if arguments.model.raw {
+        format!("{text} (leave out --raw)")
+    } else if arguments.stop_after.is_some() {
+        format!("{text} (lowering takes more changes than --stop-after allows)")
+    } else {
+        format!("{text} (options --select-tf-ops and --allow-custom-ops)")
     }
+}
+
+/// Refuses a report that would take the place of a model, and a model that would take the place of a part of what is read.
+fn no_file_is_overwritten(arguments: &Arguments) -> Outcome {
+    let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let input = whole(&arguments.model.model);
+    let output = whole(&arguments.output);
+    if input.is_dir() && output.starts_with(&input) && output.is_file() {
+        return Err(format!(
+            "`{}` is a part of the model that is read; write to another file",
+            arguments.output.display()
+        )
+        .into());
+    }
+    let Some(report) = &arguments.report else { return Ok(()) };
+    let place = whole(report);
+    if place == output || *report == arguments.output {
+        return Err(format!(
+            "the report would overwrite the model `{}`; choose another file for one of them",
+            report.display()
+        )
+        .into());
+    }
+    if place == input || place.starts_with(&input) && place.is_file() {
+        return Err(format!(
+            "the report would overwrite what is read, `{}`; choose another file for it",
+            report.display()
+        )
+        .into());
+    }
+    Ok(())
 }
 
 fn summarize(arguments: &Arguments, before: Size, converted: &Converted, out: &mut dyn Write) -> Outcome {
@@ -180,18 +218,22 @@ fn summarize(arguments: &Arguments, before: Size, converted: &Converted, out: &m
     }
     let report = &converted.report;
     let count = |choice| report.count(choice);
-    writeln!(
+    write!(
         out,
         "  ops      {} hybrid, {} weight-only, {} float",
         count(Choice::Hybrid),
         count(Choice::WeightOnly),
         count(Choice::Float)
     )?;
+    match count(Choice::Integer) {
+        0 => writeln!(out)?,
+        integer => writeln!(out, ", {integer} integer")?,
+    }
     if !arguments.post_training_quantize {
         return Ok(());
     }
     for (choice, kind, because, count) in converted.groups() {
-        if choice != Choice::Hybrid && because != planish::convert::NO_WEIGHTS {
+        if !matches!(choice, Choice::Hybrid | Choice::Integer) && because != planish::convert::NO_WEIGHTS {
             writeln!(out, "  {:8} {count} {kind}: {because}", choice.to_string())?;
         }
     }

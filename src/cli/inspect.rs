@@ -25,7 +25,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> Outcome {
     let path = &arguments.model.model;
-    let mut options = arguments.model.options();
+    let mut options = arguments.model.options()?;
     let saved_model = is_saved_model(path);
     options.raw |= !saved_model;
     if arguments.text {
@@ -38,8 +38,11 @@ pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> Outcome {
         let contents = Reader::new(path).contents()?;
         write_contents(&contents, out)?;
         out.flush()?;
-        let callable = contents.meta_graphs.iter().any(|m| !m.signatures.is_empty());
-        if !callable && arguments.model.signatures.is_empty() && arguments.model.ends.is_empty() {
+        let callable = contents
+            .meta_graphs
+            .iter()
+            .any(|m| !m.signatures.is_empty() || m.functions.len() == 1);
+        if !callable && arguments.model.chooses_nothing() {
             writeln!(out, "on disk    {}", size::of(path))?;
             let functions = contents.meta_graphs.iter().any(|m| !m.functions.is_empty());
             let how = if functions {

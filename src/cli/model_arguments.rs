@@ -1,5 +1,6 @@
 //! The arguments that say which model to read, and what of it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -22,24 +23,36 @@ pub(super) struct ModelArguments {
     /// may be given several times [default: every output]
     #[arg(long = "output", value_name = "NAME")]
     pub(super) ends: Vec<String>,
-    /// Gives an input another shape, such as `image=1x224x224x3`; `?` is an unknown dimension
+    /// Gives an input another shape, such as `image=1x224x224x3`; `?` is an unknown dimension; may be given once for each input
     #[arg(long = "shape", value_name = "NAME=DIMS", value_parser = shape)]
     shapes: Vec<(String, Vec<Dim>)>,
     /// Leaves the graph as the source has it, neither lowered nor cleaned up
     #[arg(long)]
-    raw: bool,
+    pub(super) raw: bool,
 }
 
 impl ModelArguments {
+    /// Whether nothing is said beside the model itself.
+    pub(super) fn chooses_nothing(&self) -> bool {
+        self.signatures.is_empty() && self.ends.is_empty() && self.tags.is_empty() && self.shapes.is_empty()
+    }
+
     /// The same as options of a conversion.
-    pub(super) fn options(&self) -> ConvertOptions {
+    ///
+    /// # Errors
+    /// Where an input is given two shapes.
+    pub(super) fn options(&self) -> Result<ConvertOptions, String> {
+        let mut seen = BTreeSet::new();
+        if let Some((name, _)) = self.shapes.iter().find(|(name, _)| !seen.insert(name)) {
+            return Err(format!("--shape gives `{name}` two shapes"));
+        }
         let mut options = ConvertOptions::new();
         options.raw = self.raw;
         options.tags = self.tags.clone();
         options.signatures = self.signatures.clone();
         options.outputs = self.ends.clone();
         options.shapes = self.shapes.iter().cloned().collect();
-        options
+        Ok(options)
     }
 }
 

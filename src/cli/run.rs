@@ -36,7 +36,10 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: Arguments, _: &mut dyn Write) -> Outcome {
     let path = &arguments.model.model;
     let progress = Progress::start(format!("reading {}", path.display()));
-    let mut options = arguments.model.options();
+    let mut options = arguments.model.options()?;
+    if arguments.model.signatures.len() > 1 {
+        return Err("one signature is run at a time; give one --signature".into());
+    }
     let saved_model = is_saved_model(path);
     options.raw |= !saved_model;
     let wanted = arguments.model.signatures.first();

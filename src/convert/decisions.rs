@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use planish_core::report::Decision;
-use planish_core::{Choice, Model, Op, OpRef};
+use planish_core::{Choice, DType, Model, Op, OpRef, ValueRef};
 use planish_passes::weights::{reads_dequantized, reads_integers, weights};
 
 /// The reason of operations that have nothing to quantize.
@@ -38,7 +38,10 @@ pub fn decisions(model: &Model, reported: &[Decision], quantized: bool) -> Vec<D
             decisions.push(Decision {
                 graph: graph.name().into(),
                 operation: label,
-                kind: op.op().name().into(),
+                kind: match op.op() {
+                    Op::Foreign(foreign) => foreign.name.clone(),
+                    known => known.name().into(),
+                },
                 choice,
                 because: reason.unwrap_or_else(|| unreported(op, choice, quantized).into()),
             });
@@ -62,7 +65,9 @@ fn is_storage(op: OpRef<'_>) -> bool {
 
 fn choice(op: OpRef<'_>) -> Choice {
     let all = weights(op);
-    if all.iter().any(|&w| reads_integers(op, w)) {
+    if computes_with_integers(op) {
+        Choice::Integer
+    } else if all.iter().any(|&w| reads_integers(op, w)) {
         Choice::Hybrid
     } else if all.iter().any(|&w| reads_dequantized(op, w)) {
         Choice::WeightOnly
@@ -71,13 +76,35 @@ fn choice(op: OpRef<'_>) -> Choice {
     }
 }
 
+/// Whether an operation reads and gives out activations that are quantized.
+fn computes_with_integers(op: OpRef<'_>) -> bool {
+    let quantized = |value: ValueRef<'_>| value.ty().quant.is_some();
+    let activations = op
+        .operands()
+        .into_iter()
+        .flatten()
+        .map(|v| op.graph().value(v))
+        .filter(|v| v.constant().is_none());
+    let results = op.graph().results_of(op.id()).into_iter().map(|v| op.graph().value(v));
+    activations.into_iter().any(quantized) && results.into_iter().any(quantized)
+}
+
 fn unreported(op: OpRef<'_>, choice: Choice, quantized: bool) -> &'static str {
     let all = weights(op);
     let constant = || all.iter().any(|w| op.operand(w.operand).is_some_and(|v| v.constant().is_some()));
+    let read = |v: ValueRef<'_>| matches!(v.producer().op(), Op::ReadVariable(_));
+    let variable = || all.iter().any(|w| op.operand(w.operand).is_some_and(read));
+    let floats = || {
+        all.iter()
+            .any(|w| op.operand(w.operand).is_some_and(|v| v.ty().dtype == DType::F32))
+    };
     match choice {
+        Choice::Integer => "its activations are integers in the source",
         Choice::Hybrid | Choice::WeightOnly => "its weights are integers in the source",
+        Choice::Float if variable() => "its weights are a variable that the model changes",
         Choice::Float if !constant() => NO_WEIGHTS,
         Choice::Float if !quantized => NOT_ASKED,
+        Choice::Float if !floats() => "its weights are not f32",
         Choice::Float => "no pass quantized its weights",
     }
 }

@@ -58,6 +58,7 @@ pub fn convert_for_file(input: impl AsRef<Path>, options: &ConvertOptions, obser
 }
 
 fn writable(input: &Path, options: &ConvertOptions, observer: &mut Observer<'_>) -> Result<Converted> {
+    options.pipeline_for(input)?;
     let converted = match convert_observed(input, options, observer) {
         Err(error @ Error::Pass(_)) => return Err(unknown(input, options).map_or(error, Error::Tflite)),
         converted => converted?,

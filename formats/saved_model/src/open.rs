@@ -16,6 +16,9 @@ const CHUNKED: &str = "saved_model.cpb";
 /// A message lists this many MetaGraphs.
 const SHOWN: usize = 20;
 
+/// The first byte of a GraphDef, whose nodes come first; a SavedModel begins with a number, or with a MetaGraph.
+const FIRST_OF_A_GRAPH: u8 = 0x0a;
+
 /// An opened SavedModel: its MetaGraphs, not yet decoded.
 pub(crate) struct Opened {
     pub(crate) dir: PathBuf,
@@ -56,6 +59,12 @@ pub(crate) fn open(path: &Path) -> Result<Opened, Error> {
         bytes = text_proto::encode(text).map_err(|what| Error::damaged(&file, what))?.into();
     }
     let unparsable = |e: prost::DecodeError| Error::damaged(&file, format!("it does not parse ({e})"));
+    if bytes.first() == Some(&FIRST_OF_A_GRAPH) {
+        return Err(Error::not_a_saved_model(
+            &file,
+            "the file holds a bare graph, as frozen models are stored; save it as a SavedModel (tf.compat.v1.saved_model.simple_save)",
+        ));
+    }
     let saved = SavedModel::decode(bytes).map_err(unparsable)?;
     if saved.meta_graphs.is_empty() {
         return Err(Error::not_a_saved_model(&file, "the file holds no MetaGraph"));

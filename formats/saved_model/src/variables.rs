@@ -6,10 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use planish_core::tensor::{Bytes, Tensor, TensorError};
-use planish_core::types::DType;
+use planish_core::types::{DType, Shape};
 
 use crate::Error;
 use crate::bundle::{Bundle, Check};
+use crate::contents;
 use crate::function::{Body, Library};
 use crate::object_graph::ObjectGraph;
 use crate::proto::{Attr, AttrValue, MetaGraph, NodeDef};
@@ -105,7 +106,16 @@ impl Variables {
         let tensor = self.read(bundle, &key).and_then(|stored| {
             stored.ok_or_else(|| Error::variable(shared, format!("there is no {key}; graph and checkpoint are of different models")))
         })?;
-        part(&tensor, &slice).ok_or_else(|| Error::variable(shared, format!("{key} has no part {slice:?}")))
+        let value = part(&tensor, &slice).ok_or_else(|| Error::variable(shared, format!("{key} has no part {slice:?}")))?;
+        let declared = declared_shape(node);
+        if declared.meet(&Shape::fixed(value.dims())).is_none() {
+            let stored = Shape::fixed(value.dims());
+            return Err(Error::variable(
+                shared,
+                format!("{key} is {stored} there, and the graph's {declared}; graph and checkpoint are of different models"),
+            ));
+        }
+        Ok(value)
     }
 
     /// The tensor of this name in the checkpoint, its checksum noted for [`Variables::take_checks`].
@@ -162,6 +172,14 @@ impl Variables {
         let map = self.restored.borrow();
         let map = map.as_ref().expect("filled above");
         Ok(map.get(node).or_else(|| map.get(shared)).cloned())
+    }
+}
+
+/// The shape that a variable's node states. None at all may stand as that of a scalar.
+fn declared_shape(node: &NodeDef) -> Shape {
+    match node.attrs.get("shape").and_then(|a| a.value.as_ref()) {
+        Some(Attr::Shape(shape)) if !shape.dims.is_empty() => contents::shape(Some(shape)),
+        _ => Shape::unranked(),
     }
 }
 

@@ -6,6 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+/// As many links are followed as systems do.
+const MOST_LINKS: usize = 40;
+
 /// The files of this process that are not in their place yet.
 static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
@@ -17,6 +20,19 @@ fn unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
 #[derive(Debug)]
 pub struct NoNewFiles {
     _unfinished: MutexGuard<'static, BTreeSet<PathBuf>>,
+}
+
+/// What a path leads to, also where the last of its links leads to no file.
+fn behind_links(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        match (fs::canonicalize(&path), fs::read_link(&path)) {
+            (Ok(found), _) => return found,
+            (Err(_), Ok(next)) => path = path.parent().unwrap_or(Path::new("")).join(next),
+            (Err(_), Err(_)) => break,
+        }
+    }
+    path
 }
 
 /// A file to be written beside its place, and moved there once it is whole; removed where that does not happen.
@@ -35,7 +51,7 @@ impl NewFile {
     /// # Errors
     /// Where no file can be written there.
     pub fn create(path: &Path) -> io::Result<NewFile> {
-        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let target = behind_links(path);
         if fs::metadata(&target).is_ok_and(|m| !m.is_file()) {
             let file = OpenOptions::new().write(true).open(&target)?;
             return Ok(NewFile {
@@ -44,13 +60,11 @@ impl NewFile {
                 beside: None,
             });
         }
-        let name = target.file_name().ok_or_else(|| io::Error::other("it names no file"))?;
+        target.file_name().ok_or_else(|| io::Error::other("it names no file"))?;
         let mut unfinished = unfinished();
         for attempt in 0..100 {
-            let mut beside = std::ffi::OsString::from(".");
-            beside.push(name);
-            beside.push(format!(".{}-{attempt}.part", std::process::id()));
-            let beside = target.with_file_name(beside);
+            // Not named after the target, whose name may be as long as names can be.
+            let beside = target.with_file_name(format!(".planish-{}-{attempt}.part", std::process::id()));
             match OpenOptions::new().write(true).create_new(true).open(&beside) {
                 Ok(file) => {
                     unfinished.insert(beside.clone());

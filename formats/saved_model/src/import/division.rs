@@ -1,6 +1,6 @@
 //! Quotients of integers.
 
-use planish_core::graph::Value;
+use planish_core::graph::{Value, ValueRef};
 use planish_core::op::{FloorDiv, FloorMod, Less, LogicalAnd, NotEqual, Op, Round, SelectV2};
 use planish_core::types::DType;
 
@@ -28,7 +28,7 @@ fn quotient(node: &mut Node<'_>, x: Value, y: Value, kernel: Pair, rest: Pair) -
         return kernel(node, x, y);
     }
     let mut left = MOST_FOLLOWED;
-    if is_size(node, x, &mut left) && is_size(node, y, &mut left) {
+    if fits_i32(node, x, &mut left) && fits_i32(node, y, &mut left) {
         let (x, y) = (node.as_i32(x)?, node.as_i32(y)?);
         let quotient = kernel(node, x, y)?;
         return node.cast(quotient, DType::I64);
@@ -70,7 +70,19 @@ pub(super) fn rest_of_cut(node: &mut Node<'_>, x: Value, y: Value) -> Result<Val
 /// Operations that are looked at to see that a value is a size.
 const MOST_FOLLOWED: usize = 64;
 
-/// Whether a value is computed from shapes, small integers and constants that i32 holds.
+/// Whether i32 holds a value: a size, or what had no more bits before.
+fn fits_i32(node: &Node<'_>, value: Value, left: &mut usize) -> bool {
+    let op = node.importer.graph.at(value.op);
+    let narrow = |v: ValueRef<'_>| {
+        matches!(
+            v.ty().dtype,
+            DType::I8 | DType::I16 | DType::I32 | DType::U8 | DType::U16 | DType::Bool
+        )
+    };
+    matches!(op.op(), Op::Cast(_)) && op.operand(0).is_some_and(narrow) || is_size(node, value, left)
+}
+
+/// Whether a value is computed from shapes and constants that i32 holds.
 fn is_size(node: &Node<'_>, value: Value, left: &mut usize) -> bool {
     let Some(rest) = left.checked_sub(1) else { return false };
     *left = rest;
@@ -85,7 +97,7 @@ fn is_size(node: &Node<'_>, value: Value, left: &mut usize) -> bool {
             ints.is_some_and(|ints| ints.iter().all(|&n| i32::try_from(n).is_ok()))
         }
         Op::Shape(_) => true,
-        Op::Cast(_) => op.operand(0).is_some_and(|v| v.ty().dtype.is_int() && v.ty().dtype.bits() <= 32) || all(1),
+        Op::Cast(_) => all(1),
         Op::StridedSlice(_) | Op::Slice(_) | Op::Gather(_) | Op::Squeeze(_) | Op::ExpandDims(_) | Op::Reshape(_) => all(1),
         Op::Sum(_) | Op::ReduceProd(_) | Op::ReduceMax(_) | Op::ReduceMin(_) => all(1),
         Op::Add(_) | Op::Sub(_) | Op::Mul(_) | Op::FloorDiv(_) | Op::FloorMod(_) | Op::Maximum(_) | Op::Minimum(_) => all(2),

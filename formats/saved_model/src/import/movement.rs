@@ -3,13 +3,14 @@
 use planish_core::attr::MirrorMode;
 use planish_core::graph::Value;
 use planish_core::op::{
-    BatchToSpaceNd, BroadcastArgs, BroadcastTo, DepthToSpace, ExpandDims, Fill, Gather, MirrorPad, Pack, Pad, PadV2, Range, Rank,
-    ReduceProd, Reshape, ReverseSequence, ReverseV2, Shape, SpaceToBatchNd, SpaceToDepth, Split, SplitV, Squeeze, StridedSlice, Tile,
-    Transpose, Unpack,
+    BatchToSpaceNd, BroadcastArgs, BroadcastTo, DepthToSpace, ExpandDims, Fill, FloorMod, Gather, Maximum, MirrorPad, Pack, Pad, PadV2,
+    Range, Rank, ReduceProd, Reshape, ReverseSequence, ReverseV2, Shape, SpaceToBatchNd, SpaceToDepth, Split, SplitV, Squeeze,
+    StridedSlice, Tile, Transpose, Unpack,
 };
 use planish_core::tensor::Tensor;
 use planish_core::types::DType;
 
+use super::binary::sub;
 use super::convolution::Layout;
 use super::node::{Node, many, one};
 use super::{Bound, Imported, Stop};
@@ -310,28 +311,60 @@ pub(super) fn reverse_sequence(node: &mut Node<'_>) -> Imported {
 /// The end of each axis moves to its beginning.
 pub(super) fn roll(node: &mut Node<'_>) -> Imported {
     let mut x = node.value(0)?;
-    let (shifts, axes) = (node.ints(1)?, node.ints(2)?);
+    let axes = node.ints(2)?;
     let rank = node.known_rank(x)?;
+    let shifts = node.value(1)?;
+    let shifts: Vec<Option<i64>> = match node.known_ints(shifts) {
+        Some(shifts) => shifts.into_iter().map(Some).collect(),
+        None => vec![None; axes.len()],
+    };
     if shifts.len() != axes.len() {
         return Err(node.error("it has not one shift for each axis"));
     }
-    for (&shift, &axis) in shifts.iter().zip(&axes) {
+    for (i, (&shift, &axis)) in shifts.iter().zip(&axes).enumerate() {
         let axis = node.axis(axis, rank)?;
-        // Without the extent, a shift is only right if it is less than that.
-        let shift = match node.shape(x).dim(axis).known() {
-            Some(0) => continue,
-            Some(extent) => shift.rem_euclid(extent as i64),
-            None => shift,
+        let cut = match (shift, node.shape(x).dim(axis).known()) {
+            (_, Some(0)) => continue,
+            (Some(shift), Some(extent)) => -shift.rem_euclid(extent as i64),
+            // Right whatever the extent is.
+            (Some(shift @ -1..=1), None) => -shift,
+            _ => {
+                x = rolled_at_run_time(node, x, i, axis)?;
+                continue;
+            }
         };
-        if shift == 0 {
+        if cut == 0 {
             continue;
         }
-        let cut = i32::try_from(-shift).map_err(|_| node.error("its shift is too large"))?;
+        let cut = i32::try_from(cut).map_err(|_| node.error("its shift is too large"))?;
         let end = part(node, x, axis, rank, Some(cut), None)?;
         let start = part(node, x, axis, rank, None, Some(cut))?;
         x = node.concatenated(&[end, start], axis as i32)?;
     }
     one(x)
+}
+
+/// Elements rolled along an axis by the shift of this number: taken from where each comes from.
+fn rolled_at_run_time(node: &mut Node<'_>, x: Value, number: usize, axis: usize) -> Result<Value, Stop> {
+    let shifts = node.index_input(1)?;
+    let any = node.add_ints(&[-1]);
+    let shifts = node.add(Reshape {}, &[shifts, any])?;
+    let number = node.add_int(number as i32);
+    let shift = node.add(Gather { axis: 0, batch_dims: 0 }, &[shifts, number])?;
+    let extent = node.extent(x, axis)?;
+    let places = node.numbers_below(extent)?;
+    let from = sub(node, places, shift)?;
+    // Nothing is taken where there is nothing, but the kernel must not divide by zero there either.
+    let one = node.add_int(1);
+    let extent = node.add(Maximum {}, &[extent, one])?;
+    let from = node.add(FloorMod {}, &[from, extent])?;
+    node.add(
+        Gather {
+            axis: axis as i32,
+            batch_dims: 0,
+        },
+        &[x, from],
+    )
 }
 
 /// The elements of one axis from `begin` to `end`, all of them in the others.

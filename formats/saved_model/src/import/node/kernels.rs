@@ -132,7 +132,6 @@ fn moves(kind: OpKind) -> bool {
             | Tile
             | Transpose
             | While
-            | ZerosLike
     )
 }
 
@@ -175,6 +174,7 @@ fn lacks_bools(kind: OpKind) -> bool {
             | Split
             | SplitV
             | Unique
+            | ZerosLike
     )
 }
 
