@@ -229,3 +229,76 @@ fn source(op: OpRef<'_>, ty: &Type, axis: usize) -> Option<(Value, usize)> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text;
+
+    /// Where the extents of each axis of the graph's results come from.
+    fn dimensions(text: &str) -> Vec<Vec<Option<(usize, usize)>>> {
+        let model = text::parse(text).expect("it parses");
+        let (_, graph) = model.graphs().next().expect("a graph");
+        let axes = |value: Value| (0..graph.ty(value).shape.rank().expect("a rank")).map(move |axis| (value, axis));
+        let results = graph.results().into_iter();
+        results
+            .map(|value| axes(value).map(|(value, axis)| parameter_dimension(graph, value, axis)).collect())
+            .collect()
+    }
+
+    #[test]
+    fn reshapes_keep_an_extent_only_where_none_is_split() {
+        let found = dimensions(
+            "graph @main (%x: f32[?, 8], %dims: i32[3]) {
+               %split = reshape %x, %dims : f32[?, ?, 8]
+               %kept = reshape %x, %dims : f32[?, 2, 4]
+               return %split, %kept
+             }",
+        );
+        assert_eq!(found[0], [None, None, None]);
+        assert_eq!(found[1][0], Some((0, 0)));
+    }
+
+    #[test]
+    fn slices_with_a_stride_and_scatters_of_rows_have_extents_of_their_own() {
+        let found = dimensions(
+            "graph @main (%x: f32[?, ?], %at: i32[?, 1], %rows: f32[?, ?]) {
+               %zeros = const i32[2] [0, 0]
+               %steps = const i32[2] [1, 2]
+               %thin = strided_slice %x, %zeros, %zeros, %steps {begin_mask = 3, end_mask = 3} : f32[?, ?]
+               %shape = shape %x
+               %scattered = scatter_nd %at, %rows, %shape : f32[?, ?]
+               return %thin, %scattered
+             }",
+        );
+        assert_eq!(found[0], [Some((0, 0)), None]);
+        assert_eq!(found[1], [Some((0, 0)), Some((0, 1))]);
+    }
+
+    #[test]
+    fn a_vector_of_conditions_chooses_rows() {
+        let found = dimensions(
+            "graph @main (%c: bool[?], %x: f32[?, ?], %y: f32[?, ?]) {
+               %chosen = select %c, %x, %y : f32[?, ?]
+               return %chosen
+             }",
+        );
+        assert_eq!(found[0], [Some((1, 0)), Some((1, 1))]);
+    }
+
+    #[test]
+    fn extents_of_what_is_broadcast_are_the_same_only_if_all_are() {
+        let model = text::parse(
+            "graph @main (%x: f32[?, 3], %y: f32[?, 3]) {
+               %own = add %x, %x
+               %both = add %x, %y
+               return %own, %both
+             }",
+        )
+        .expect("it parses");
+        let (_, graph) = model.graphs().next().expect("a graph");
+        let x = graph.parameters()[0];
+        let same: Vec<bool> = graph.results().into_iter().map(|v| same_extent(graph, (x, 0), (v, 0))).collect();
+        assert_eq!(same, [true, false]);
+    }
+}

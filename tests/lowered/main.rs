@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use planish::core::Model;
 use planish::core::tensor::Tensor;
 use planish::core::types::DType;
 use planish::kernels::interpret::Interpreter;
@@ -12,6 +13,7 @@ mod gradients;
 mod graph_text;
 mod images;
 mod sequences;
+mod unknown_extents;
 
 use graph_text::{endpoint, extents, node, save};
 
@@ -53,20 +55,32 @@ fn constant(name: &str, tensor: &Tensor) -> String {
 
 /// Converts a graph that reads these inputs, and computes these of its values.
 fn computed(graph: &str, inputs: &[(&str, Tensor)], outputs: &[&str]) -> Vec<Tensor> {
+    let model = converted(graph, inputs, outputs, |name, tensor| {
+        endpoint(name, dtype_of(tensor), Some(tensor.dims()))
+    });
+    run(&model, inputs, outputs)
+}
+
+/// Converts a graph that reads these inputs.
+fn converted(graph: &str, inputs: &[(&str, Tensor)], outputs: &[&str], declared: impl Fn(&str, &Tensor) -> String) -> Model {
     let mut nodes = graph.to_owned();
     let mut endpoints = Vec::new();
     for (name, tensor) in inputs {
         let dtype = dtype_of(tensor);
         nodes.push_str(&node(name, "Placeholder", &[], &[("dtype", &format!("type: {dtype}"))]));
-        endpoints.push(endpoint(name, dtype, Some(tensor.dims())));
+        endpoints.push(declared(name, tensor));
     }
     let results: Vec<String> = outputs.iter().map(|output| endpoint(output, "DT_INVALID", None)).collect();
     let dir = tempfile::tempdir().expect("a temporary folder");
     save(dir.path(), &nodes, &endpoints, &results);
     let model = convert(dir.path(), &ConvertOptions::new()).expect("a conversion").model;
     planish::tflite::write(&model).expect("builtin operators compute it");
+    model
+}
+
+fn run(model: &Model, inputs: &[(&str, Tensor)], outputs: &[&str]) -> Vec<Tensor> {
     let inputs: BTreeMap<String, Tensor> = inputs.iter().map(|(name, tensor)| ((*name).to_owned(), tensor.clone())).collect();
-    let mut results = Interpreter::new(&model).run_signature("f", &inputs).expect("the inputs fit");
+    let mut results = Interpreter::new(model).run_signature("f", &inputs).expect("the inputs fit");
     outputs
         .iter()
         .map(|output| results.remove(*output).expect("it is an output"))
