@@ -61,7 +61,7 @@ bench-quantized *MODELS="tests/models/digits_cnn":
     cargo build --release
     conformance/bench_quantized target/release/planish {{MODELS}}
 
-# Makes a model of 3 GB, converts it within bounds of memory and runs it in LiteRT; takes some minutes and 16 GB of disk
+# Makes a model of 3 GB, converts it within bounds of memory and runs it in LiteRT; takes some minutes and 8 GB of disk
 large-model *ARGS:
     cargo build --release
     conformance/large_model target/release/planish {{ARGS}}

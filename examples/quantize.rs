@@ -11,7 +11,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let mut model = planish::saved_model::read(input)?;
     let options = QuantizeOptions {
-        skip: vec!["logits".into()],
+        skip: vec!["digit".into()],
         ..QuantizeOptions::default()
     };
     let report = PassManager::new()

@@ -296,6 +296,68 @@ fn bad_input_is_refused_with_one_message_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn no_output_takes_the_place_of_another_or_of_what_is_read() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name);
+    let copy = path("copy");
+    copy_folder(&model("digits_cnn"), &copy);
+    let (copy, graph, file) = (text_of(&copy).to_owned(), path("copy/saved_model.pb"), path("model.tflite"));
+    succeed(&["convert", &copy, "-o", text_of(&file)]);
+    let before = [&graph, &file].map(|path| fs::read(path).expect("the file is there"));
+
+    fail(&["convert", &copy, "-o", text_of(&graph)], &["saved_model.pb", "another file"]);
+    let both = text_of(&file);
+    fail(&["convert", &copy, "-o", both, "--report", both], &["model.tflite", "another file"]);
+    let other = path("other.tflite");
+    fail(
+        &["convert", both, "-o", text_of(&other), "--report", both],
+        &["model.tflite", "another file"],
+    );
+    fail(
+        &["convert", &copy, "-o", both, "--report", text_of(&graph)],
+        &["saved_model.pb", "another file"],
+    );
+    assert!(!other.exists());
+    assert_eq!(before, [&graph, &file].map(|path| fs::read(path).expect("the file is there")));
+    succeed(&["convert", both, "-o", both, "--post-training-quantize"]);
+    assert!(fs::read(&file).expect("the file is there").len() < before[1].len());
+}
+
+#[cfg(unix)]
+#[test]
+fn links_stay_and_pipes_get_the_model_alone() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let (link, target) = (folder.path().join("link.tflite"), folder.path().join("target.tflite"));
+    std::os::unix::fs::symlink("target.tflite", &link).expect("a link");
+    let model = model("digits_cnn");
+    succeed(&["convert", text_of(&model), "-o", text_of(&link)]);
+    assert!(fs::symlink_metadata(&link).expect("the link").is_symlink());
+    let written = fs::read(&target).expect("what the link leads to");
+    let piped = planish(&["convert", text_of(&model), "-o", "/dev/stdout"], &[]);
+    assert!(piped.status.success() && piped.stdout == written, "{} bytes", piped.stdout.len());
+}
+
+#[test]
+fn what_is_asked_twice_or_matches_nothing_is_told() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let out = folder.path().join("out.tflite");
+    let model = model("digits_cnn");
+    let base = ["convert", text_of(&model), "-o", text_of(&out)];
+    let with = |more: &[&'static str]| [&base[..], more].concat();
+    fail(
+        &with(&["--shape", "image=1x8x8x1", "--shape", "image=2x8x8x1"]),
+        &["image", "two shapes"],
+    );
+    let told = succeed(&with(&["--post-training-quantize", "--skip", "no_such", "--skip", "digit"]));
+    assert!(
+        told.contains("--skip no_such matches no") && !told.contains("--skip digit"),
+        "{told}"
+    );
+    fail(&with(&["--raw"]), &["batch_norm", "leave out --raw"]);
+    fail(&with(&["--stop-after", "0"]), &["batch_norm", "--stop-after"]);
+}
+
+#[test]
 fn wrong_arrays_are_refused() {
     let folder = TempDir::new().expect("a temporary folder");
     let out = folder.path().join("out.npz");

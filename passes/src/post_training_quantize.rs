@@ -43,7 +43,7 @@ pub struct QuantizeOptions {
     pub granularity: Granularity,
     /// Weights of fewer elements stay float, as far as the network becomes small enough so.
     pub min_elements: usize,
-    /// How many times smaller than in float a network of more than 8 MiB is to become: where it would not, late weights and
+    /// How many times smaller than in float a network of at least 8 MiB is to become: where it would not, late weights and
     /// those of gates have one scale instead of many, and weights of few elements are rounded too, except in first layers.
     /// Rounding noise may be doubled for it; where that is not enough, nothing is given up. 1 turns it off.
     pub times_smaller: f64,

@@ -86,7 +86,7 @@ impl Arguments {
 
 pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> Outcome {
     let options = arguments.options()?;
-    no_file_is_overwritten(&arguments)?;
+    check_places(&arguments)?;
     if let Some(name) = &arguments.print_after {
         let pipeline = options.pipeline_for(&arguments.model.model)?;
         if !pipeline.steps().iter().any(|step| step.name() == name) {
@@ -109,7 +109,10 @@ pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> Outcome {
     let before = size::of(input);
     write(&arguments, &converted)?;
     drop(progress);
-    summarize(&arguments, before, &converted, out)?;
+    // What is no file has the model's bytes for its reader alone.
+    if arguments.output.metadata().is_ok_and(|m| m.is_file()) {
+        summarize(&arguments, before, &converted, out)?;
+    }
     std::mem::forget(converted);
     Ok(())
 }
@@ -171,8 +174,19 @@ fn explained(error: &planish::Error, arguments: &Arguments) -> String {
     }
 }
 
-/// Refuses a report that would take the place of a model, and a model that would take the place of a part of what is read.
-fn no_file_is_overwritten(arguments: &Arguments) -> Outcome {
+/// Refuses places in folders that are not there, a report in the place of a model, and a model in the place of a part of what
+/// is read.
+fn check_places(arguments: &Arguments) -> Outcome {
+    for path in [Some(&arguments.output), arguments.report.as_ref()].into_iter().flatten() {
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
+            return Err(format!(
+                "cannot write `{}`: there is no folder `{}`; make it first",
+                path.display(),
+                folder.display()
+            )
+            .into());
+        }
+    }
     let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let input = whole(&arguments.model.model);
     let output = whole(&arguments.output);
@@ -200,6 +214,24 @@ fn no_file_is_overwritten(arguments: &Arguments) -> Outcome {
         .into());
     }
     Ok(())
+}
+
+/// The expressions of `--skip` that kept nothing float.
+fn unmatched<'a>(arguments: &'a Arguments, report: &Report) -> Vec<&'a String> {
+    let kept: Vec<&str> = report
+        .decisions
+        .iter()
+        .filter(|d| d.choice == Choice::Float)
+        .map(|d| d.because.as_str())
+        .collect();
+    let matches = |pattern: &str| {
+        let regex = Regex::new(pattern).expect("checked when the arguments were read");
+        let names = kept
+            .iter()
+            .filter_map(|because| because.strip_prefix('`')?.strip_suffix("` matches an expression to skip"));
+        names.into_iter().any(|name| regex.is_match(name))
+    };
+    arguments.skip.iter().filter(|pattern| !matches(pattern)).collect()
 }
 
 fn summarize(arguments: &Arguments, before: Size, converted: &Converted, out: &mut dyn Write) -> Outcome {
@@ -231,6 +263,9 @@ fn summarize(arguments: &Arguments, before: Size, converted: &Converted, out: &m
     }
     if !arguments.post_training_quantize {
         return Ok(());
+    }
+    for pattern in unmatched(arguments, report) {
+        writeln!(out, "  note     --skip {pattern} matches no operation with weights")?;
     }
     for (choice, kind, because, count) in converted.groups() {
         if !matches!(choice, Choice::Hybrid | Choice::Integer) && because != planish::convert::NO_WEIGHTS {

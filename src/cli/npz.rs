@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, BufWriter, Cursor, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use planish::core::{DType, Tensor};
@@ -93,7 +93,11 @@ impl Npz {
         match self.archive.by_name(&format!("{name}.npy")) {
             Ok(mut file) => read_npy(&mut file, self.most).map_err(|problem| error(&self.path, problem)),
             Err(zip::result::ZipError::FileNotFound) => {
-                Err(error(&self.path, format!("is not there; the arrays are {}", names.join(", "))))
+                let there = match names[..] {
+                    [] => "the archive has no arrays".to_owned(),
+                    _ => format!("the arrays are {}", names.join(", ")),
+                };
+                Err(error(&self.path, format!("is not there; {there}")))
             }
             Err(e) => Err(error(&self.path, e.to_string())),
         }
@@ -145,7 +149,18 @@ pub(super) fn write(path: &Path, arrays: &[(String, Tensor)]) -> Result<(), NpzE
 
 fn write_archive(path: &Path, arrays: &[(String, Tensor)]) -> Result<(), Box<dyn std::error::Error>> {
     let new = NewFile::create(path)?;
-    let mut archive = ZipWriter::new(BufWriter::new(new.file()));
+    if new.is_stream() {
+        // An archive is not written in the order of its bytes.
+        let whole = add_arrays(Cursor::new(Vec::new()), arrays)?;
+        new.file().write_all(whole.get_ref())?;
+    } else {
+        add_arrays(BufWriter::new(new.file()), arrays)?.flush()?;
+    }
+    Ok(new.place()?)
+}
+
+fn add_arrays<W: Write + Seek>(out: W, arrays: &[(String, Tensor)]) -> Result<W, Box<dyn std::error::Error>> {
+    let mut archive = ZipWriter::new(out);
     for (name, tensor) in arrays {
         let large = tensor.elements() > 1 << 28;
         let options = SimpleFileOptions::default()
@@ -154,8 +169,7 @@ fn write_archive(path: &Path, arrays: &[(String, Tensor)]) -> Result<(), Box<dyn
         archive.start_file(format!("{name}.npy"), options)?;
         write_npy(tensor, &mut archive)?;
     }
-    archive.finish()?.flush()?;
-    Ok(new.place()?)
+    Ok(archive.finish()?)
 }
 
 fn write_npy(tensor: &Tensor, out: &mut dyn Write) -> io::Result<()> {

@@ -136,7 +136,12 @@ fn calls(
                 } else {
                     ""
                 };
-                return Err(format!("input `{name}` is {ty}, and the array {}{hint}", part.ty()));
+                let types = if part.dtype() == ty.dtype {
+                    ""
+                } else {
+                    "; save it with elements of that type"
+                };
+                return Err(format!("input `{name}` is {ty}, and the array {}{hint}{types}", part.ty()));
             }
             call.insert(name.clone(), part);
         }

@@ -26,11 +26,12 @@ pub struct NoNewFiles {
 fn behind_links(path: &Path) -> PathBuf {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
-        match (fs::canonicalize(&path), fs::read_link(&path)) {
-            (Ok(found), _) => return found,
-            (Err(_), Ok(next)) => path = path.parent().unwrap_or(Path::new("")).join(next),
-            (Err(_), Err(_)) => break,
+        if fs::metadata(&path).is_ok() {
+            // A pipe has no path but the one that was given.
+            return fs::canonicalize(&path).unwrap_or(path);
         }
+        let Ok(next) = fs::read_link(&path) else { break };
+        path = path.parent().unwrap_or(Path::new("")).join(next);
     }
     path
 }
