@@ -34,6 +34,42 @@ fn text() -> String {
     std::fs::read_to_string(dir.path().join("saved_model.pbtxt")).expect("it was written")
 }
 
+#[test]
+fn a_checkpoint_of_another_model_is_an_error() {
+    let declared = |extents: &str| {
+        let shape = format!(r#"attr {{ key: "shape" value {{ shape {{ {extents} }} }} }} }}"#);
+        let graph = GRAPH.replace(
+            "{ type: DT_FLOAT } } }\n    node { name: \"read\"",
+            &format!("{{ type: DT_FLOAT }} }} {shape}\n    node {{ name: \"read\""),
+        );
+        assert!(graph.contains("shape"), "{graph}");
+        read(saved_model(&graph, SIGNATURE, &VARIABLES).path()).map_err(|e| e.to_string())
+    };
+    for fitting in [
+        "dim { size: 2 } dim { size: 3 }",
+        "dim { size: -1 } dim { size: 3 }",
+        "unknown_rank: true",
+    ] {
+        assert!(declared(fitting).is_ok(), "{fitting}");
+    }
+    for other in ["dim { size: 4 } dim { size: 3 }", "dim { size: 6 }"] {
+        let error = declared(other).expect_err(other);
+        assert!(
+            error.contains("kernel is [2, 3] there") && error.contains("different models"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_bare_graph_is_called_one() {
+    let dir = saved_model(GRAPH, SIGNATURE, &VARIABLES);
+    std::fs::remove_file(dir.path().join("saved_model.pbtxt")).expect("the file is ours");
+    std::fs::write(dir.path().join("saved_model.pb"), b"\x0a\x05\x0a\x01x\x12\x00").expect("the folder is ours");
+    let error = read(dir.path()).expect_err("no SavedModel").to_string();
+    assert!(error.contains("bare graph"), "{error}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
