@@ -238,7 +238,22 @@ fn bad_input_is_refused_with_one_message_and_leaves_nothing_behind() {
         &["convert", good, "-o", out, "--passes", "post_training_quantize {size = 3}"],
         &["size", "min_elements"],
     );
-    fail(&["convert", good, "-o", out, "--print-after", "nothing"], &["nothing"]);
+    fail(
+        &[
+            "convert",
+            good,
+            "-o",
+            out,
+            "--passes",
+            "post_training_quantize {times_smaller = 0.5}",
+        ],
+        &["times_smaller", "1 or more"],
+    );
+    fail(
+        &["convert", good, "-o", out, "--print-after", "nothing"],
+        &["nothing", "fold_constants"],
+    );
+    fail(&["convert", good, "-o", out, "--shape", "image=1x8x8x3"], &["conv2d", "--shape"]);
     fail(
         &[
             "convert",

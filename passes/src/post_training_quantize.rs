@@ -84,6 +84,9 @@ impl Pass for PostTrainingQuantize {
 
     fn run(&self, model: &mut Model, options: &QuantizeOptions, cx: &mut Context<'_>) -> Result<Changed, Error> {
         let skip = RegexSet::new(&options.skip).map_err(|e| Error::Options(format!("option `skip`: {e}")))?;
+        if options.times_smaller.is_nan() || options.times_smaller < 1.0 {
+            return Err(Error::Options("option `times_smaller`: it is 1 or more".to_owned()));
+        }
         let mut changed = 0;
         let mut cells = Cells::new();
         for cell in lstm_cells(model) {

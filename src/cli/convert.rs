@@ -90,8 +90,11 @@ pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> Outcome {
     if let Some(name) = &arguments.print_after {
         let pipeline = options.pipeline_for(&arguments.model.model)?;
         if !pipeline.steps().iter().any(|step| step.name() == name) {
-            let names: Vec<_> = pipeline.steps().iter().map(|step| step.name()).collect();
-            return Err(format!("--print-after: the pipeline has no pass `{name}`; it runs {}", names.join(", ")).into());
+            let mut names: Vec<_> = pipeline.steps().iter().map(|step| step.name()).collect();
+            names.sort_unstable();
+            names.dedup();
+            let runs = if names.is_empty() { "no pass".to_owned() } else { names.join(", ") };
+            return Err(format!("--print-after: `{name}` does not run here; what runs is: {runs}").into());
         }
     }
     let input = &arguments.model.model;
@@ -163,7 +166,12 @@ fn write(arguments: &Arguments, converted: &Converted) -> Outcome {
 fn explained(error: &planish::Error, arguments: &Arguments) -> String {
     let text = with_causes(error);
     let planish::Error::Tflite(planish::tflite::Error::NoOperator(_)) = error else {
-        return text;
+        let shapes = if arguments.model.gives_shapes() {
+            " (with the shapes that --shape gives)"
+        } else {
+            ""
+        };
+        return text + shapes;
     };
     if arguments.model.raw {
         format!("{text} (leave out --raw)")

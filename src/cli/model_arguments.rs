@@ -32,9 +32,14 @@ pub(super) struct ModelArguments {
 }
 
 impl ModelArguments {
+    /// Whether an input gets another shape.
+    pub(super) fn gives_shapes(&self) -> bool {
+        !self.shapes.is_empty()
+    }
+
     /// Whether nothing is said beside the model itself.
     pub(super) fn chooses_nothing(&self) -> bool {
-        self.signatures.is_empty() && self.ends.is_empty() && self.tags.is_empty() && self.shapes.is_empty()
+        self.signatures.is_empty() && self.ends.is_empty() && self.tags.is_empty() && !self.gives_shapes()
     }
 
     /// The same as options of a conversion.
