@@ -3,7 +3,8 @@
 //! A list that a loop fills is a tensor that the loop carries, written by `dynamic_update_slice`; a list made from a
 //! tensor is that tensor. A list is reserved before anything is known of its elements' run-time extents, so its zeros
 //! are made where it meets the loop that fills it, with the extents of that loop's other values. Where those do not tell
-//! the extents either, and the loop writes one element after the other, it carries those that it has written.
+//! the extents either, and the loop writes one element after the other, it carries those that it has written; joined along
+//! their first axis at once where nothing else is made of them, so that they may be of different lengths.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,6 +58,8 @@ enum List {
     Tensor(Value),
     /// A tensor of the elements that have been written, one after the other.
     InOrder(Value),
+    /// The elements that have been written, joined along their first axis.
+    Joined(Value),
     /// Reserved, with nothing written yet.
     Reserved { size: Value, element_shape: Value, dtype: DType },
 }
@@ -127,6 +130,12 @@ impl Lowering<'_> {
                         self.changed += 1;
                         return Ok(());
                     }
+                    List::Joined(tensor) => {
+                        let longer = in_order::joined(graph, &[tensor, item]);
+                        lists.insert(value, List::Joined(longer));
+                        self.changed += 1;
+                        return Ok(());
+                    }
                     List::Tensor(tensor) => tensor,
                     List::Reserved { size, .. } => zeros_like_item(graph, size, item).ok_or_else(|| needs_list(graph))?,
                 };
@@ -154,6 +163,7 @@ impl Lowering<'_> {
                         &[tensor, row],
                     ),
                     List::Reserved { .. } => row,
+                    List::Joined(_) => return Err(needs_list(graph)),
                 };
                 lists.insert(value, List::Tensor(longer));
             }
@@ -180,6 +190,11 @@ impl Lowering<'_> {
             }
             Op::TensorListConcat(concat) => {
                 let list = operand(0).ok_or_else(|| needs_list(graph))?;
+                if let Some(&List::Joined(joined)) = lists.get(&list) {
+                    stand_in(graph, value, joined);
+                    self.changed += 1;
+                    return Ok(());
+                }
                 let tensor = tensor_of(graph, lists, list, operand(1), concat.dtype).ok_or_else(|| needs_list(graph))?;
                 let rest = graph
                     .ty(tensor)
@@ -195,6 +210,7 @@ impl Lowering<'_> {
             Op::TensorListLength(_) => {
                 let list = operand(0).and_then(|l| lists.get(&l).cloned()).ok_or_else(|| needs_list(graph))?;
                 let length = match list {
+                    List::Joined(_) => return Err(needs_list(graph)),
                     List::Reserved { size, .. } => size,
                     List::Tensor(tensor) | List::InOrder(tensor) => {
                         let count = crate::dimensions::dimensions(graph, &[Extent::Of(tensor, 0)]);
@@ -207,6 +223,7 @@ impl Lowering<'_> {
             Op::TensorListElementShape(_) => {
                 let list = operand(0).and_then(|l| lists.get(&l).cloned()).ok_or_else(|| needs_list(graph))?;
                 let shape = match list {
+                    List::Joined(_) => return Err(needs_list(graph)),
                     List::Reserved { element_shape, .. } => element_shape,
                     List::Tensor(tensor) | List::InOrder(tensor) => {
                         let rank = graph
@@ -232,7 +249,7 @@ impl Lowering<'_> {
                 let stand_ins: Vec<Option<Value>> = operands
                     .iter()
                     .map(|v| match v.and_then(|v| lists.get(&v)) {
-                        Some(List::Tensor(tensor) | List::InOrder(tensor)) => Some(*tensor),
+                        Some(List::Tensor(tensor) | List::InOrder(tensor) | List::Joined(tensor)) => Some(*tensor),
                         _ => *v,
                     })
                     .collect();
@@ -259,10 +276,11 @@ impl Lowering<'_> {
             tell_elements(self.model.graph_mut(inner), &known);
         }
         let mut tensors: BTreeMap<usize, Value> = BTreeMap::new();
-        let mut in_order: BTreeMap<usize, Type> = BTreeMap::new();
+        let mut in_order: BTreeMap<usize, List> = BTreeMap::new();
         for (position, operand) in operands.iter().enumerate().skip(skipped) {
             let tensor = match lists.get(operand) {
                 None => continue,
+                Some(List::Joined(_)) => return Err(problem(self.model.graph(id), op, "its list is joined already")),
                 Some(List::Tensor(tensor) | List::InOrder(tensor)) => *tensor,
                 Some(List::Reserved {
                     size,
@@ -278,11 +296,13 @@ impl Lowering<'_> {
                             .find_map(|&g| element_written(self.model, g, position - skipped, &mut written))
                     };
                     let Some(element) = known.or_else(written) else {
-                        let (tensor, ty) = self
-                            .in_order(id, kind, &operands, position)
+                        let list = self
+                            .in_order(id, op, kind, &operands, position)
                             .ok_or_else(|| problem(self.model.graph(id), op, "the shape of a list's elements is unknown"))?;
-                        in_order.insert(position, ty);
-                        tensors.insert(position, tensor);
+                        if let List::InOrder(tensor) | List::Joined(tensor) = list {
+                            tensors.insert(position, tensor);
+                        }
+                        in_order.insert(position, list);
                         continue;
                     };
                     let graph = self.model.graph_mut(id);
@@ -290,7 +310,7 @@ impl Lowering<'_> {
                         let source = operands[parameter + skipped];
                         match lists.get(&source) {
                             Some(List::Tensor(tensor) | List::InOrder(tensor)) => Some((*tensor, axis)),
-                            Some(List::Reserved { .. }) => None,
+                            Some(List::Reserved { .. } | List::Joined(_)) => None,
                             None => Some((source, axis)),
                         }
                     })
@@ -324,10 +344,13 @@ impl Lowering<'_> {
                 if longer.contains(&position) {
                     ty.shape = of_any_length(&ty.shape);
                 }
-                let mut list: fn(Value) -> List = List::Tensor;
-                if let Some(of_unknown_elements) = in_order.get(&position) {
-                    ty = of_unknown_elements.clone();
-                    list = List::InOrder;
+                let list = match in_order.get(&position) {
+                    Some(List::InOrder(_)) => List::InOrder,
+                    Some(List::Joined(_)) => List::Joined,
+                    _ => List::Tensor,
+                };
+                if in_order.contains_key(&position) {
+                    ty.shape = in_order::unknown_where_empty(&ty.shape);
                 }
                 let parameter = self.model.graph(inner).parameters()[position - skipped];
                 self.model.graph_mut(inner).info_mut(parameter).ty = ty;
@@ -343,18 +366,29 @@ impl Lowering<'_> {
             let graph = self.model.graph_mut(id);
             if graph.ty(result).dtype == DType::Variant && ty.dtype != DType::Variant {
                 graph.info_mut(result).ty = ty;
-                lists.insert(result, List::Tensor(result));
+                let joined = matches!(in_order.get(&(result.port as usize + skipped)), Some(List::Joined(_)));
+                lists.insert(result, if joined { List::Joined(result) } else { List::Tensor(result) });
             }
         }
         Ok(())
     }
 
-    /// What a list is before a loop that writes it in order, and the type of what the loop carries.
-    fn in_order(&mut self, id: GraphId, kind: &Op, state: &[Value], position: usize) -> Option<(Value, Type)> {
+    /// What a list is before a loop that writes it in order.
+    fn in_order(&mut self, id: GraphId, op: OpId, kind: &Op, state: &[Value], position: usize) -> Option<List> {
         let Op::While(inner) = kind else { return None };
-        let element = in_order::written_in_order(self.model, self.model.graph(id), state, inner.body, position)?;
-        let nothing = in_order::nothing(self.model.graph_mut(id), &element)?;
-        Some((nothing, in_order::list_of(&element)?))
+        let graph = self.model.graph(id);
+        let element = in_order::written_in_order(self.model, graph, state, inner.body, position)?;
+        let result = Value { op, port: position as u32 };
+        let joined = in_order::is_only_joined(graph, result)
+            .then(|| in_order::joined_of(&element))
+            .flatten();
+        let before = joined.clone().or_else(|| in_order::list_of(&element))?;
+        let nothing = in_order::nothing(self.model.graph_mut(id), &before)?;
+        Some(if joined.is_some() {
+            List::Joined(nothing)
+        } else {
+            List::InOrder(nothing)
+        })
     }
 }
 
@@ -376,6 +410,7 @@ fn tensor_of(graph: &mut Graph, lists: &mut BTreeMap<Value, List>, list: Value, 
     match lists.get(&list)?.clone() {
         // What is read as another type than was written is none of this list.
         List::Tensor(tensor) | List::InOrder(tensor) => (graph.ty(tensor).dtype == dtype).then_some(tensor),
+        List::Joined(_) => None,
         List::Reserved { size, element_shape, .. } => {
             let element = known_element(graph, element_shape, dtype).or_else(|| known_element(graph, shape?, dtype))?;
             let tensor = zeros(graph, size, &element, |_, _| None)?;

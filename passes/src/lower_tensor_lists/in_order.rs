@@ -3,7 +3,7 @@
 
 use planish_core::attr::Activation;
 use planish_core::op::{Concatenation, Reshape, Shape as ShapeOf};
-use planish_core::{DType, Dim, Graph, GraphId, Model, Op, Shape, Tensor, Type, Value};
+use planish_core::{DType, Dim, Graph, GraphId, Model, Op, OpId, Shape, Tensor, Type, Value};
 
 use crate::arithmetic::add;
 
@@ -45,12 +45,19 @@ fn source(graph: &Graph, mut value: Value) -> Value {
     value
 }
 
-/// No element yet; extents that are not known are those of nothing.
-pub(super) fn nothing(graph: &mut Graph, element: &Type) -> Option<Value> {
-    let own = element.shape.dims()?.iter().map(|dim| dim.known().unwrap_or(0));
-    let dims: Vec<usize> = std::iter::once(0).chain(own).collect();
-    let nothing = Tensor::new(element.dtype, &dims, Vec::new().into()).ok()?;
+/// No element yet of what a loop makes: extents that are not known are those of nothing.
+pub(super) fn nothing(graph: &mut Graph, made: &Type) -> Option<Value> {
+    let dims: Vec<usize> = made.shape.dims()?.iter().map(|dim| dim.known().unwrap_or(0)).collect();
+    let nothing = Tensor::new(made.dtype, &dims, Vec::new().into()).ok()?;
     Some(graph.add_const(nothing))
+}
+
+/// The shape of what a loop makes, of that of nothing.
+pub(super) fn unknown_where_empty(nothing: &Shape) -> Shape {
+    let open = |dim: &Dim| if *dim == Dim::Known(0) { Dim::Unknown } else { *dim };
+    nothing
+        .dims()
+        .map_or_else(Shape::unranked, |dims| Shape::new(dims.iter().map(open)))
 }
 
 /// The type of the elements that there are.
@@ -59,16 +66,40 @@ pub(super) fn list_of(element: &Type) -> Option<Type> {
     Some(element.with_shape(Shape::new(std::iter::once(Dim::Unknown).chain(own))))
 }
 
+/// The type of elements that are joined along their first axis, where all others are known.
+pub(super) fn joined_of(element: &Type) -> Option<Type> {
+    let (_, rest) = element.shape.dims()?.split_first()?;
+    let known = rest.iter().all(|dim| dim.known().is_some());
+    known.then(|| element.with_shape(Shape::new(std::iter::once(Dim::Unknown).chain(rest.iter().copied()))))
+}
+
+/// Whether nothing is made of a list but its elements joined, and not where each begins.
+pub(super) fn is_only_joined(graph: &Graph, list: Value) -> bool {
+    let uses = graph.uses(list);
+    let joins = |op: OpId| match graph.op(op) {
+        Op::TensorListConcat(_) => graph
+            .results_of(op)
+            .into_iter()
+            .skip(1)
+            .all(|lengths| graph.uses(lengths).is_empty()),
+        Op::Identity(_) => is_only_joined(graph, Value { op, port: 0 }),
+        _ => false,
+    };
+    !uses.is_empty() && uses.iter().all(|reader| joins(reader.op))
+}
+
+/// Values one after the other along their first axis.
+pub(super) fn joined(graph: &mut Graph, parts: &[Value]) -> Value {
+    let op = Concatenation {
+        axis: 0,
+        activation: Activation::None,
+    };
+    graph.add(op, parts)
+}
+
 /// The elements with one more behind them, the one of this number, which gives all their shape.
 pub(super) fn with_next(graph: &mut Graph, list: Value, number: Value, item: Value) -> Option<Value> {
     let ty = list_of(graph.ty(item))?;
-    let joined = |graph: &mut Graph, parts: &[Value]| {
-        let op = Concatenation {
-            axis: 0,
-            activation: Activation::None,
-        };
-        graph.add(op, parts)
-    };
     let any = graph.add_ints(&[-1]);
     let elements = [list, item].map(|part| graph.add(Reshape {}, &[part, any]));
     let elements = joined(graph, &elements);
