@@ -133,8 +133,14 @@ impl<'m> Interpreter<'m> {
             }
         }
         self.ops = 0;
-        let inputs = inputs.iter().cloned().map(Datum::Tensor).collect();
-        let results = self.execute(graph, inputs, 0, observer)?;
+        let parameters = found.parameters().into_iter().map(|parameter| found.ty(parameter).quant.clone());
+        // What integers stand for is said by the model.
+        let inputs = inputs
+            .iter()
+            .cloned()
+            .zip(parameters)
+            .map(|(input, quant)| Datum::Tensor(input.with_quant(quant)));
+        let results = self.execute(graph, inputs.collect(), 0, observer)?;
         let tensor = |(i, result): (usize, Datum)| match result {
             Datum::Tensor(tensor) => Ok(tensor),
             other => Err(Error::Invalid(format!(

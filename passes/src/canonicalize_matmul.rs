@@ -67,7 +67,9 @@ fn product(op: OpRef<'_>, attributes: &BatchMatmul) -> Result<Match, Skip> {
     }
     if let Some(constant) = y.constant() {
         let rank = x.ty().shape.rank().unwrap_or(0);
-        if let Some(weights) = as_weights(constant, attributes.adj_y).filter(|_| rank >= 2 && rank >= constant.dims().len()) {
+        if let Some(weights) =
+            as_weights(constant, attributes.adj_y).filter(|w| rank >= 2 && rank >= constant.dims().len() && w.elements() > 0)
+        {
             if attributes.adj_x && rank != 2 {
                 return Err(Skip::because("its first operand is transposed"));
             }

@@ -131,6 +131,7 @@ mod tests {
         Wanted {
             weight,
             axis: Some(0),
+            rather_one: false,
             one_will_do: true,
             still_to_come,
             gate: false,

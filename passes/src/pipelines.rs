@@ -64,6 +64,8 @@ pub fn clean_up() -> PassManager {
         .add(RemoveIdentities)
         .add(ShareConstants)
         .add(ShareOperations)
+        // Last, since a copy is an identity.
+        .add(CopyMovedState)
 }
 
 /// Gives operations the form that a target is best with; behind [`clean_up`], and before [`quantize`] with the same options

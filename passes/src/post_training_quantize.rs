@@ -21,7 +21,7 @@ use crate::features::Features;
 use crate::first_layers::first_layers;
 use crate::scales::{Wanted, quantizations};
 use crate::stored_size::stored_size;
-use crate::weights::{Weight, all_or_none, weights};
+use crate::weights::{Weight, all_or_none, reads_dequantized, weights};
 
 /// How many scales a weight has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -47,8 +47,8 @@ pub struct QuantizeOptions {
     /// those of gates have one scale instead of many, and weights of few elements are rounded too, except in first layers.
     /// Rounding noise may be doubled for it; where that is not enough, nothing is given up. 1 turns it off.
     pub times_smaller: f64,
-    /// A recurrent cell of fewer inputs and units together has one scale for each of its two weights: one for each of their
-    /// rows would take more than a hundredth of their room.
+    /// A recurrent cell of fewer inputs and units together has one scale for each of its two weights, if its rows are of like
+    /// range: one for each of their rows would take more than a hundredth of their room.
     pub per_tensor_fan_in: usize,
     /// Whether weights that meet the features of convolutions are rounded in balance: a channel's errors sum
     /// to almost nothing, and single ones are up to three quarters of a step instead of a half.
@@ -102,6 +102,7 @@ impl Pass for PostTrainingQuantize {
                 .map(|(&(value, axis), planned)| Wanted {
                     weight: graph.constant(value).expect("planned for constants"),
                     axis,
+                    rather_one: planned.rather_one,
                     one_will_do: planned.readers.iter().all(|r| !per_channel_only(graph.op(r.op))),
                     still_to_come: (count - planned.place) as f64 / count as f64,
                     gate: planned.readers.iter().all(|r| is_gate(graph, r.op)),
@@ -129,8 +130,10 @@ fn unpack_halves(graph: &mut Graph) -> BTreeMap<Value, Value> {
     let mut real: BTreeMap<Value, Value> = BTreeMap::new();
     for id in graph.order() {
         let op = graph.at(id);
-        for weight in weights(op) {
-            let Some(half) = graph.operand(id, weight.operand) else { continue };
+        let operands = if weights(op).is_empty() { 0 } else { op.operands().len() };
+        // Also a bias: kernels for int8 weights take no other than f32.
+        for operand in 0..operands {
+            let Some(half) = graph.operand(id, operand) else { continue };
             let producer = graph.at(half.op);
             let stored = producer.operand(0).and_then(|v| v.constant());
             let Some(stored) = stored.filter(|t| t.dtype() == DType::F16 && matches!(producer.op(), Op::Dequantize(_))) else {
@@ -148,17 +151,21 @@ fn unpack_halves(graph: &mut Graph) -> BTreeMap<Value, Value> {
                 graph.info_mut(constant).name = name;
                 constant
             });
-            graph.set_operand(id, weight.operand, Some(constant));
+            graph.set_operand(id, operand, Some(constant));
         }
     }
     real.into_iter().map(|(half, constant)| (constant, half)).collect()
 }
 
-/// Gives back as halves what was not quantized.
+/// Gives back as halves what no operation with a quantized weight reads.
 fn pack_halves(graph: &mut Graph, halves: BTreeMap<Value, Value>) {
     for (constant, half) in halves {
         let uses = graph.uses(constant).into_iter();
-        let uses: Vec<Use> = uses.filter(|u| !matches!(graph.op(u.op), Op::Quantize(_))).collect();
+        let quantized = |id: OpId| {
+            let op = graph.at(id);
+            matches!(op.op(), Op::Quantize(_)) || weights(op).into_iter().any(|weight| reads_dequantized(op, weight))
+        };
+        let uses: Vec<Use> = uses.filter(|u| !quantized(u.op)).collect();
         graph.replace_uses(&uses, half);
     }
 }
@@ -169,6 +176,8 @@ type Plan = BTreeMap<(Value, Option<usize>), Planned>;
 struct Planned {
     /// How many weights are read before.
     place: usize,
+    /// Whether scales by channel would take too much room.
+    rather_one: bool,
     readers: Vec<Use>,
     /// Why it stays float unless the network would not become small enough.
     rather_float: Option<String>,
@@ -213,7 +222,9 @@ fn plan(
             let in_cell = || small.clone().filter(|_| all_or_none(op.op()) || cell(id).is_some());
             in_cell().or_else(first)
         };
-        if let Some(reason) = small_gates.or_else(skipped).or_else(always_small) {
+        let returned = || wanted.iter().find(|&&(_, v)| is_returned(graph, v));
+        let returned = || returned().map(|_| "its weight is a result of the graph, too, which has to be real".to_owned());
+        if let Some(reason) = small_gates.or_else(skipped).or_else(returned).or_else(always_small) {
             cx.decide(graph, id, Choice::Float, reason);
             continue;
         }
@@ -221,11 +232,11 @@ fn plan(
         for (weight, value) in wanted {
             let axis = weight
                 .axis
-                .filter(|_| !short_rows)
                 .filter(|_| options.granularity == Granularity::PerChannel || per_channel_only(op.op()));
             let place = plan.len();
             let planned = plan.entry((value, axis)).or_insert_with(|| Planned {
                 place,
+                rather_one: short_rows,
                 readers: Vec::new(),
                 rather_float: small.clone(),
             });
@@ -247,6 +258,10 @@ fn per_channel_only(op: &Op) -> bool {
 fn is_gate(graph: &Graph, id: OpId) -> bool {
     let user = graph.at(id).result(0).only_user();
     user.is_some_and(|user| matches!(user.op(), Op::Logistic(_)))
+}
+
+fn is_returned(graph: &Graph, value: Value) -> bool {
+    graph.uses(value).iter().any(|reader| reader.op == graph.return_op())
 }
 
 /// Why an operation stays float whatever its weight is like.

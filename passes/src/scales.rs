@@ -11,6 +11,8 @@ pub(crate) struct Wanted<'g> {
     pub(crate) weight: &'g Tensor,
     /// Along which axis each slice may have its own scale.
     pub(crate) axis: Option<usize>,
+    /// Whether scales by channel would take too much room.
+    pub(crate) rather_one: bool,
     /// Whether all that read it take one scale, too.
     pub(crate) one_will_do: bool,
     /// The part of the network's weights that are not read before it, itself among them.
@@ -31,7 +33,8 @@ pub(crate) fn quantizations(wanted: Vec<Wanted<'_>>, goal: &Goal) -> Vec<Result<
     let each = wanted.into_iter().zip(scales).zip(given_up);
     each.map(|((wanted, scales), given_up)| {
         let scales = scales?;
-        let quant = match (wanted.axis, wanted.rather_float, given_up) {
+        let axis = wanted.axis.filter(|_| !wanted.rather_one || !are_alike(&scales));
+        let quant = match (axis, wanted.rather_float, given_up) {
             (_, Some(reason), false) => return Err(reason),
             (Some(axis), Some(_), true) | (Some(axis), None, false) => {
                 Quant::symmetric_per_axis(axis, scales.into_iter().map(|scale| scale as f32).collect())
@@ -41,6 +44,18 @@ pub(crate) fn quantizations(wanted: Vec<Wanted<'_>>, goal: &Goal) -> Vec<Result<
         quant.map_err(|e| e.to_string())
     })
     .collect()
+}
+
+/// Channels are of like range where none is so many times as great as the middle one: one scale leaves each of them
+/// 5 of 7 bits then.
+const ALIKE: f64 = 4.0;
+
+/// Whether one scale serves all channels.
+fn are_alike(scales: &[f64]) -> bool {
+    let mut sorted = scales.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.get(sorted.len() / 2);
+    middle.zip(sorted.last()).is_none_or(|(middle, last)| *last <= middle * ALIKE)
 }
 
 /// The greatest magnitude of each slice along an axis, or of all elements.

@@ -249,7 +249,7 @@ fn summarize(arguments: &Arguments, before: Size, converted: &Converted, out: &m
     writeln!(out, "  file     {before} -> {after}")?;
     write!(out, "  weights  {} -> {}", Size(weights_before), Size(weights_after))?;
     // What clean-up alone takes off is not worth a word.
-    if weights_after.saturating_mul(20) < weights_before.saturating_mul(19) {
+    if weights_after > 0 && weights_after.saturating_mul(20) < weights_before.saturating_mul(19) {
         write!(out, " ({:.2}x smaller)", weights_before as f64 / weights_after as f64)?;
     }
     writeln!(out)?;

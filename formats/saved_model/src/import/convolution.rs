@@ -250,6 +250,13 @@ pub(super) fn conv_3d(node: &mut Node<'_>) -> Imported {
     let (volume, weights) = (node.value(0)?, node.value(1)?);
     floats_only(node, volume)?;
     let volume = layout.enter(node, volume)?;
+    let inputs = |value: Value, axis: usize| node.shape(value).dim(axis).known();
+    // The kernel knows no groups.
+    if let (Some(channels), Some(filtered)) = (inputs(volume, 4), inputs(weights, 3))
+        && channels != filtered
+    {
+        return Err(Stop::Foreign);
+    }
     let stride = layout.spatial(node, "strides")?;
     let dilation = layout.spatial(node, "dilations")?;
     let padding = implicit_padding(node)?;

@@ -21,7 +21,7 @@ pub(super) fn product(node: &mut Node<'_>, a: Value, b: Value, transpose_a: bool
     if node.dtype(a) != DType::F32 {
         return Err(Stop::Foreign);
     }
-    let weights = node.constant(b).is_some() && node.rank(b) == Some(2);
+    let weights = node.constant(b).is_some_and(|w| w.elements() > 0) && node.rank(b) == Some(2);
     if !weights || node.rank(a).is_some_and(|r| r != 2) {
         let op = BatchMatmul {
             adj_x: transpose_a,

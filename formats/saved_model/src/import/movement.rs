@@ -230,13 +230,23 @@ fn blocks(node: &mut Node<'_>, build: fn(&mut Node<'_>, Value, i32) -> Result<Va
     one(layout.leave(node, result)?)
 }
 
+/// Blocks are moved in tensors of up to four dimensions.
+fn kernel_takes(node: &Node<'_>, x: Value) -> Result<(), Stop> {
+    match node.rank(x) {
+        Some(rank) if rank > 4 => Err(Stop::Foreign),
+        _ => Ok(()),
+    }
+}
+
 pub(super) fn space_to_batch_nd(node: &mut Node<'_>) -> Imported {
     let (x, block, paddings) = (node.value(0)?, node.index_input(1)?, node.index_input(2)?);
+    kernel_takes(node, x)?;
     one(node.add(SpaceToBatchNd {}, &[x, block, paddings])?)
 }
 
 pub(super) fn batch_to_space_nd(node: &mut Node<'_>) -> Imported {
     let (x, block, crops) = (node.value(0)?, node.index_input(1)?, node.index_input(2)?);
+    kernel_takes(node, x)?;
     one(node.add(BatchToSpaceNd {}, &[x, block, crops])?)
 }
 

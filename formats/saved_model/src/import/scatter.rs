@@ -1,11 +1,11 @@
 //! Operations that write elements by position, in tensors and in variables.
 
 use planish_core::graph::Value;
-use planish_core::op::{BroadcastTo, ExpandDims, Fill, Gather, Greater, Reshape, ScatterNd, SelectV2, Shape};
+use planish_core::op::{BroadcastTo, ExpandDims, Fill, Gather, Greater, Maximum, Reshape, ScatterNd, SelectV2, Shape};
 use planish_core::tensor::Tensor;
 use planish_core::types::DType;
 
-use super::binary::{add, sub};
+use super::binary::{add, div, sub};
 use super::index::slice_of;
 use super::node::{Node, one};
 use super::resource::changed;
@@ -47,7 +47,24 @@ fn replaced(node: &mut Node<'_>, x: Value, indices: Value, updates: Value) -> Re
     let hits = scattered(node, x, indices, ones)?;
     let zero = node.add_int(0);
     let hit = node.add(Greater {}, &[hits, zero])?;
+    let new = once(node, new, hits, indices)?;
     node.add(SelectV2 {}, &[hit, new, x])
+}
+
+/// What was written as often as `hits` says, written once. Where the same place is written with different values, TensorFlow
+/// leaves open which of them stays.
+fn once(node: &mut Node<'_>, sum: Value, hits: Value, indices: Value) -> Result<Value, Stop> {
+    let tuples = node.shape(indices).dims().and_then(|dims| {
+        let (_, leading) = dims.split_last()?;
+        leading.iter().map(|dim| dim.known()).product::<Option<usize>>()
+    });
+    if tuples.is_some_and(|n| n < 2) || !matches!(node.dtype(sum), DType::F32 | DType::I32) {
+        return Ok(sum);
+    }
+    let one = node.add_int(1);
+    let times = node.add(Maximum {}, &[hits, one])?;
+    let times = node.cast(times, node.dtype(sum))?;
+    div(node, sum, times)
 }
 
 fn tensor_scatter(node: &mut Node<'_>, scatter: Scatter) -> Imported {

@@ -453,7 +453,7 @@ const MOTIFS: &[Motif] = &[
   return %y
 }",
     ),
-    // A plain recurrent layer.
+    // A recurrent layer that feels its state of two steps before.
     Motif::new(
         cube,
         4096.0,
@@ -461,25 +461,25 @@ const MOTIFS: &[Motif] = &[
   %zero = const i32[] 0
   %half = const f32[] 0.5
   %start = const f32[$1, 3] splat(0.0)
-  %i, %f, %rows, %y = while %zero, %half, %x, %start {cond = @motif_cond, body = @motif_body} : i32[], f32[], $x, f32[$1, 3]
+  %i, %f, %rows, %y, %before = while %zero, %half, %x, %start, %start {cond = @motif_cond, body = @motif_body} : i32[], f32[], $x, f32[$1, 3], f32[$1, 3]
   return %y
 }
-graph @motif_cond (%i: i32[], %f: f32[], %x: $x, %h: f32[$1, 3]) {
+graph @motif_cond (%i: i32[], %f: f32[], %x: $x, %h: f32[$1, 3], %before: f32[$1, 3]) {
   %steps = const i32[] $0
   %go = less %i, %steps
   return %go
 }
-graph @motif_body (%i: i32[], %f: f32[], %x: $x, %h: f32[$1, 3]) {
+graph @motif_body (%i: i32[], %f: f32[], %x: $x, %h: f32[$1, 3], %before: f32[$1, 3]) {
   %one = const i32[] 1
   %next = add %i, %one
   %w = const f32[3, $2] random(16)
   %b = const f32[3] random(17)
   %step = gather %x, %i
   %p = fully_connected %step, %w, %b
-  %kept = mul %h, %f
+  %kept = mul %before, %f
   %s = add %p, %kept
   %t = tanh %s
-  return %next, %f, %x, %t
+  return %next, %f, %x, %t, %h
 }",
     )
     .gain(|x| 2.0 * features(x)),
