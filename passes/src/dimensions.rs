@@ -95,7 +95,7 @@ pub(crate) fn filled(graph: &mut Graph, element: &Tensor, extents: &[Extent]) ->
 }
 
 /// An element as a type that the kernels of `zeros_like` and `add` take, if there is one that holds it.
-fn computable(element: &Tensor) -> Option<Tensor> {
+pub(crate) fn computable(element: &Tensor) -> Option<Tensor> {
     match element.dtype() {
         DType::F32 | DType::I32 | DType::I64 => Some(element.clone()),
         _ if element.bytes().iter().all(|&b| b == 0) => Some(Tensor::scalar(0i32)),

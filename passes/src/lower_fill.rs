@@ -5,7 +5,7 @@ use planish_core::extents::extent_of;
 use planish_core::known::known_dims;
 use planish_core::{Dim, Graph, Meaning, Op, OpRef, PassEntry, Rule, Skip, Tensor, Value, inventory};
 
-use crate::dimensions::{Extent, filled, lends};
+use crate::dimensions::{Extent, computable, filled, lends};
 
 /// Writes a fill whose one unknown extent is that of another value with operations that keep shapes static at run time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -22,7 +22,7 @@ impl Rule for LowerFill {
         let (dims, value) = (op.operand(0).ok_or(Skip::No)?, op.operand(1).ok_or(Skip::No)?);
         let value = value
             .constant()
-            .filter(|t| t.dtype().is_float() || t.dtype().is_int())
+            .filter(|t| (t.dtype().is_float() || t.dtype().is_int()) && computable(t).is_some())
             .ok_or(Skip::No)?;
         let known = known_dims(dims).ok_or(Skip::No)?;
         let unknown: Vec<usize> = (0..known.len()).filter(|&i| known[i] == Dim::Unknown).collect();
