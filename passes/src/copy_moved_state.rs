@@ -58,10 +58,8 @@ fn moved_to_later(graph: &Graph, results: &[Value]) -> Vec<usize> {
 /// The same elements in a place of their own.
 fn copied(graph: &mut Graph, value: Value) -> Value {
     let info = graph.info(value).clone();
-    let dims = info.ty.shape.dims().unwrap_or_default();
-    let dims: Option<Vec<i32>> = dims.iter().map(|dim| dim.known().and_then(|n| i32::try_from(n).ok())).collect();
-    let shape = match dims.filter(|_| info.ty.shape.rank().is_some()) {
-        Some(dims) => graph.add_ints(&dims),
+    let shape = match info.ty.shape.known() {
+        Some(dims) => graph.add_ints(&dims.into_iter().map(|n| n as i32).collect::<Vec<_>>()),
         None => graph.add(ShapeOf { dtype: DType::I32 }, &[value]),
     };
     graph.add_typed(Reshape {}, &[value, shape], info.ty)

@@ -11,7 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::scales::Wanted;
+use crate::scales::{Wanted, greatest_scale};
 use crate::stored_size::{saved_as_int8, scales_size, zero_points_size};
 
 /// Only networks of so many bytes give up anything: in small ones errors are seen sooner, and there are few bytes to save.
@@ -111,7 +111,7 @@ fn noise(wanted: &Wanted<'_>) -> f64 {
 
 /// How much more noise one scale makes than many: the ratio of the errors' mean squares, less one.
 fn more_with_one(scales: &[f64]) -> f64 {
-    let greatest = scales.iter().copied().fold(0.0, f64::max);
+    let greatest = greatest_scale(scales);
     let squares: f64 = scales.iter().map(|scale| scale * scale).sum();
     greatest * greatest * scales.len() as f64 / squares - 1.0
 }

@@ -64,6 +64,13 @@ enum List {
     Reserved { size: Value, element_shape: Value, dtype: DType },
 }
 
+/// What a loop carries of a list that it writes in order.
+struct Carried {
+    ty: Type,
+    /// Whether it is its elements joined, and not a row for each.
+    joined: bool,
+}
+
 struct Lowering<'m> {
     model: &'m mut Model,
     /// The graphs that are lowered already: one may be called from many places.
@@ -276,7 +283,7 @@ impl Lowering<'_> {
             tell_elements(self.model.graph_mut(inner), &known);
         }
         let mut tensors: BTreeMap<usize, Value> = BTreeMap::new();
-        let mut in_order: BTreeMap<usize, List> = BTreeMap::new();
+        let mut in_order: BTreeMap<usize, Carried> = BTreeMap::new();
         for (position, operand) in operands.iter().enumerate().skip(skipped) {
             let tensor = match lists.get(operand) {
                 None => continue,
@@ -296,13 +303,11 @@ impl Lowering<'_> {
                             .find_map(|&g| element_written(self.model, g, position - skipped, &mut written))
                     };
                     let Some(element) = known.or_else(written) else {
-                        let list = self
+                        let (tensor, carried) = self
                             .in_order(id, op, kind, &operands, position)
                             .ok_or_else(|| problem(self.model.graph(id), op, "the shape of a list's elements is unknown"))?;
-                        if let List::InOrder(tensor) | List::Joined(tensor) = list {
-                            tensors.insert(position, tensor);
-                        }
-                        in_order.insert(position, list);
+                        tensors.insert(position, tensor);
+                        in_order.insert(position, carried);
                         continue;
                     };
                     let graph = self.model.graph_mut(id);
@@ -344,13 +349,10 @@ impl Lowering<'_> {
                 if longer.contains(&position) {
                     ty.shape = of_any_length(&ty.shape);
                 }
-                let list = match in_order.get(&position) {
-                    Some(List::InOrder(_)) => List::InOrder,
-                    Some(List::Joined(_)) => List::Joined,
-                    _ => List::Tensor,
-                };
-                if in_order.contains_key(&position) {
-                    ty.shape = in_order::unknown_where_empty(&ty.shape);
+                let mut list: fn(Value) -> List = List::Tensor;
+                if let Some(carried) = in_order.get(&position) {
+                    ty = carried.ty.clone();
+                    list = if carried.joined { List::Joined } else { List::InOrder };
                 }
                 let parameter = self.model.graph(inner).parameters()[position - skipped];
                 self.model.graph_mut(inner).info_mut(parameter).ty = ty;
@@ -366,29 +368,26 @@ impl Lowering<'_> {
             let graph = self.model.graph_mut(id);
             if graph.ty(result).dtype == DType::Variant && ty.dtype != DType::Variant {
                 graph.info_mut(result).ty = ty;
-                let joined = matches!(in_order.get(&(result.port as usize + skipped)), Some(List::Joined(_)));
+                let carried = in_order.get(&(result.port as usize + skipped));
+                let joined = carried.is_some_and(|carried| carried.joined);
                 lists.insert(result, if joined { List::Joined(result) } else { List::Tensor(result) });
             }
         }
         Ok(())
     }
 
-    /// What a list is before a loop that writes it in order.
-    fn in_order(&mut self, id: GraphId, op: OpId, kind: &Op, state: &[Value], position: usize) -> Option<List> {
+    /// What a list is before a loop that writes it in order, and what the loop carries of it.
+    fn in_order(&mut self, id: GraphId, op: OpId, kind: &Op, state: &[Value], position: usize) -> Option<(Value, Carried)> {
         let Op::While(inner) = kind else { return None };
         let graph = self.model.graph(id);
         let element = in_order::written_in_order(self.model, graph, state, inner.body, position)?;
         let result = Value { op, port: position as u32 };
-        let joined = in_order::is_only_joined(graph, result)
-            .then(|| in_order::joined_of(&element))
-            .flatten();
-        let before = joined.clone().or_else(|| in_order::list_of(&element))?;
-        let nothing = in_order::nothing(self.model.graph_mut(id), &before)?;
-        Some(if joined.is_some() {
-            List::Joined(nothing)
-        } else {
-            List::InOrder(nothing)
-        })
+        let joined = in_order::joined_of(&element).filter(|_| in_order::is_only_joined(graph, result));
+        let carried = Carried {
+            joined: joined.is_some(),
+            ty: joined.or_else(|| in_order::list_of(&element))?,
+        };
+        Some((in_order::nothing(self.model.graph_mut(id), &carried.ty)?, carried))
     }
 }
 

@@ -21,7 +21,7 @@ use crate::features::Features;
 use crate::first_layers::first_layers;
 use crate::scales::{Wanted, quantizations};
 use crate::stored_size::stored_size;
-use crate::weights::{Weight, all_or_none, reads_dequantized, weights};
+use crate::weights::{Weight, all_or_none, names, reads_dequantized, weights};
 
 /// How many scales a weight has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -266,13 +266,7 @@ fn is_returned(graph: &Graph, value: Value) -> bool {
 
 /// Why an operation stays float whatever its weight is like.
 fn skipped(graph: &Graph, op: OpId, weight: Value, skip: &RegexSet) -> Option<String> {
-    let label = graph.label(op);
-    let names = [
-        Some(format!("{}/{label}", graph.name())),
-        Some(label),
-        graph.info(weight).name.as_deref().map(str::to_owned),
-    ];
-    let name = names.into_iter().flatten().find(|n| skip.is_match(n))?;
+    let name = names(graph, op, weight).into_iter().find(|name| skip.is_match(name))?;
     Some(format!("`{name}` matches an expression to skip"))
 }
 

@@ -24,26 +24,34 @@ pub(crate) struct Wanted<'g> {
 }
 
 /// The quantization of each weight of a network, or why it has none.
-pub(crate) fn quantizations(wanted: Vec<Wanted<'_>>, goal: &Goal) -> Vec<Result<Quant, String>> {
-    let scales: Vec<Result<Vec<f64>, String>> = wanted
-        .par_iter()
-        .map(|w| weight_scales(&peaks(w.weight, w.axis)?).map_err(|e| e.to_string()))
-        .collect();
+pub(crate) fn quantizations(mut wanted: Vec<Wanted<'_>>, goal: &Goal) -> Vec<Result<Quant, String>> {
+    let scales = |w: &mut Wanted<'_>| {
+        let scales = weight_scales(&peaks(w.weight, w.axis)?).map_err(|e| e.to_string())?;
+        if !w.rather_one || !are_alike(&scales) {
+            return Ok(scales);
+        }
+        w.axis = None;
+        Ok(vec![greatest_scale(&scales)])
+    };
+    let scales: Vec<Result<Vec<f64>, String>> = wanted.par_iter_mut().map(scales).collect();
     let given_up = goal.gives_up(&wanted, &scales);
     let each = wanted.into_iter().zip(scales).zip(given_up);
     each.map(|((wanted, scales), given_up)| {
         let scales = scales?;
-        let axis = wanted.axis.filter(|_| !wanted.rather_one || !are_alike(&scales));
-        let quant = match (axis, wanted.rather_float, given_up) {
+        let quant = match (wanted.axis, wanted.rather_float, given_up) {
             (_, Some(reason), false) => return Err(reason),
             (Some(axis), Some(_), true) | (Some(axis), None, false) => {
                 Quant::symmetric_per_axis(axis, scales.into_iter().map(|scale| scale as f32).collect())
             }
-            (None, ..) | (Some(_), None, true) => Quant::per_tensor(scales.iter().copied().fold(0.0, f64::max) as f32, 0),
+            (None, ..) | (Some(_), None, true) => Quant::per_tensor(greatest_scale(&scales) as f32, 0),
         };
         quant.map_err(|e| e.to_string())
     })
     .collect()
+}
+
+pub(crate) fn greatest_scale(scales: &[f64]) -> f64 {
+    scales.iter().copied().fold(0.0, f64::max)
 }
 
 /// Channels are of like range where none is so many times as great as the middle one: one scale leaves each of them

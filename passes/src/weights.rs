@@ -1,6 +1,6 @@
 //! Which operands are weights: what post-training quantization looks at, and along which axis scales may vary.
 
-use planish_core::{DType, Op, OpRef};
+use planish_core::{DType, Graph, Op, OpId, OpRef, Value};
 
 /// One operand that is a weight.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,6 +34,17 @@ pub fn weights(op: OpRef<'_>) -> Vec<Weight> {
         Op::BidirectionalSequenceRnn(_) => some_of(op, [1, 2, 5, 6]),
         _ => Vec::new(),
     }
+}
+
+/// The names by which people may choose an operation: its own, with its graph's and without, and its weight's.
+pub fn names(graph: &Graph, op: OpId, weight: Value) -> Vec<String> {
+    let label = graph.label(op);
+    let names = [
+        Some(format!("{}/{label}", graph.name())),
+        Some(label),
+        graph.info(weight).name.as_deref().map(str::to_owned),
+    ];
+    names.into_iter().flatten().collect()
 }
 
 fn some_of(op: OpRef<'_>, operands: impl IntoIterator<Item = usize>) -> Vec<Weight> {

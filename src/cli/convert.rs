@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use planish::convert::convert_for_file;
-use planish::core::{Choice, Report, text};
+use planish::core::{Choice, Model, Report, text};
+use planish::passes::weights::{names, weights};
 use planish::passes::{QuantizeOptions, Target};
 use planish::tflite::{NewFile, WriteOptions};
 use planish::{ConvertOptions, Converted};
@@ -166,7 +167,8 @@ fn write(arguments: &Arguments, converted: &Converted) -> Outcome {
 fn explained(error: &planish::Error, arguments: &Arguments) -> String {
     let text = with_causes(error);
     let planish::Error::Tflite(planish::tflite::Error::NoOperator(_)) = error else {
-        let shapes = if arguments.model.gives_shapes() {
+        let of_the_graph = matches!(error, planish::Error::SavedModel(_) | planish::Error::Pass(_));
+        let shapes = if of_the_graph && arguments.model.gives_shapes() {
             " (with the shapes that --shape gives)"
         } else {
             ""
@@ -224,20 +226,19 @@ fn check_places(arguments: &Arguments) -> Outcome {
     Ok(())
 }
 
-/// The expressions of `--skip` that kept nothing float.
-fn unmatched<'a>(arguments: &'a Arguments, report: &Report) -> Vec<&'a String> {
-    let kept: Vec<&str> = report
-        .decisions
-        .iter()
-        .filter(|d| d.choice == Choice::Float)
-        .map(|d| d.because.as_str())
-        .collect();
+/// The expressions of `--skip` that match no operation with constant weights.
+fn unmatched<'a>(arguments: &'a Arguments, model: &Model) -> Vec<&'a String> {
+    let mut choices = Vec::new();
+    for (_, graph) in model.graphs() {
+        for op in graph.ids().into_iter().map(|id| graph.at(id)) {
+            let read = weights(op).into_iter().filter_map(|weight| op.operand(weight.operand));
+            let constant = read.filter(|value| value.constant().is_some());
+            choices.extend(constant.flat_map(|value| names(graph, op.id(), value.id())));
+        }
+    }
     let matches = |pattern: &str| {
         let regex = Regex::new(pattern).expect("checked when the arguments were read");
-        let names = kept
-            .iter()
-            .filter_map(|because| because.strip_prefix('`')?.strip_suffix("` matches an expression to skip"));
-        names.into_iter().any(|name| regex.is_match(name))
+        choices.iter().any(|name| regex.is_match(name))
     };
     arguments.skip.iter().filter(|pattern| !matches(pattern)).collect()
 }
@@ -272,7 +273,7 @@ fn summarize(arguments: &Arguments, before: Size, converted: &Converted, out: &m
     if !arguments.post_training_quantize {
         return Ok(());
     }
-    for pattern in unmatched(arguments, report) {
+    for pattern in unmatched(arguments, &converted.model) {
         writeln!(out, "  note     --skip {pattern} matches no operation with weights")?;
     }
     for (choice, kind, because, count) in converted.groups() {

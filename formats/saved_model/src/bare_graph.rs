@@ -9,7 +9,7 @@ use crate::proto::{Attr, MetaGraph, NodeDef, SignatureDef, TensorInfo, TensorSha
 use crate::reader::MAX_LISTED;
 
 /// What a signature is called that the model does not name.
-const NAME: &str = "serving_default";
+pub(crate) const NAME: &str = "serving_default";
 
 fn is_placeholder(node: &NodeDef) -> bool {
     matches!(node.op.as_str(), "Placeholder" | "PlaceholderV2")

@@ -17,9 +17,6 @@ use crate::import::{Importer, Root};
 use crate::open::{self, Opened};
 use crate::variables::Variables;
 
-/// What TensorFlow calls the signature of a function when it saves one.
-const DEFAULT_NAME: &str = "serving_default";
-
 /// So many functions are listed in a message.
 pub(crate) const MAX_LISTED: usize = 20;
 
@@ -159,7 +156,7 @@ impl Reader {
                 [] if !self.outputs.is_empty() => Ok(vec![bare_graph::root(top, meta, library, &self.outputs)?]),
                 [] => Err(Error::Choice(explain_no_signature(opened, bare_graph::ends(top, meta, library)?))),
                 [only] => {
-                    let name = if only.path.is_empty() { DEFAULT_NAME } else { &only.path };
+                    let name = if only.path.is_empty() { bare_graph::NAME } else { &only.path };
                     Ok(vec![Root::Function(name.to_owned(), only.name.clone())])
                 }
                 several => Err(Error::Choice(format!(

@@ -52,14 +52,6 @@ pub(super) fn nothing(graph: &mut Graph, made: &Type) -> Option<Value> {
     Some(graph.add_const(nothing))
 }
 
-/// The shape of what a loop makes, of that of nothing.
-pub(super) fn unknown_where_empty(nothing: &Shape) -> Shape {
-    let open = |dim: &Dim| if *dim == Dim::Known(0) { Dim::Unknown } else { *dim };
-    nothing
-        .dims()
-        .map_or_else(Shape::unranked, |dims| Shape::new(dims.iter().map(open)))
-}
-
 /// The type of the elements that there are.
 pub(super) fn list_of(element: &Type) -> Option<Type> {
     let own = element.shape.dims()?.iter().copied();
