@@ -149,21 +149,25 @@ fn area(from: usize, to: usize, align: bool) -> Vec<Row> {
     (0..to).map(row).collect()
 }
 
+/// Places and distances are `f32`, as TensorFlow's: a window that ends with a step (a box, a gaussian) takes in an old pixel
+/// on its edge or not by how they are rounded.
 fn windowed(from: usize, to: usize, scale: f64, shift: f64, window: Window, antialias: bool) -> Vec<Row> {
-    let step = 1.0 / scale;
+    let step = 1.0 / scale as f32;
+    let start = -step * shift as f32;
     let widened = if antialias { step.max(1.0) } else { 1.0 };
-    let reach = window.radius() * widened;
+    let narrowed = 1.0 / widened;
+    let reach = window.radius() as f32 * widened;
     let row = |pixel: usize| {
-        let place = (pixel as f64 + 0.5 - shift) * step;
+        let place = (pixel as f32 + 0.5) * step + start;
         let mut row = vec![0.0; from];
-        if !(0.0..=from as f64).contains(&place) {
+        if !(0.0..=from as f32).contains(&place) {
             return row;
         }
-        let last = from as f64 - 1.0;
+        let last = from as f32 - 1.0;
         let first = (place - reach - 0.5).ceil().clamp(0.0, last) as usize;
         let end = (place + reach - 0.5).floor().clamp(0.0, last) as usize;
         for (old, weight) in row.iter_mut().enumerate().take(end + 1).skip(first) {
-            *weight = window.at((old as f64 + 0.5 - place) / widened);
+            *weight = window.at(f64::from((old as f32 + 0.5 - place) * narrowed));
         }
         normalized(row)
     };
