@@ -8,6 +8,7 @@ use planish_core::op::Op;
 use planish_core::{Changed, Choice, Context, Error, Graph, Meaning, Model, OpId, Pass, PassEntry, Value, inventory};
 use serde::{Deserialize, Serialize};
 
+use crate::stored_size::{DEQUANTIZE, quantization_size};
 use crate::target::{Target, Verdict};
 use crate::weights::{reads_dequantized, reads_integers, weights};
 
@@ -39,12 +40,6 @@ impl Pass for FallBackToFloat {
         Ok(Changed(changed))
     }
 }
-
-/// Bytes in a file for one more operator with its tensor, roughly.
-const OPERATOR_BYTES: usize = 200;
-
-/// Bytes in a file for one more channel: an f32 scale and an i64 zero point.
-const CHANNEL_BYTES: usize = 12;
 
 fn settle(graph: &mut Graph, id: OpId, target: Target, cx: &mut Context<'_>) -> usize {
     let mut changed = 0;
@@ -93,7 +88,7 @@ fn saving(graph: &Graph, original: Value, real: Value) -> Option<usize> {
     let integers = graph.value(real).producer().operand(0)?;
     let channels = integers.ty().quant.as_ref()?.scales().len();
     let hybrid_too = graph.uses(integers.id()).len() > 1;
-    let cost = OPERATOR_BYTES + if hybrid_too { 0 } else { elements + channels * CHANNEL_BYTES };
+    let cost = DEQUANTIZE + if hybrid_too { 0 } else { elements + quantization_size(channels) };
     (4 * elements).checked_sub(cost).filter(|&saved| saved > 0)
 }
 

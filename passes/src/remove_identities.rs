@@ -19,10 +19,8 @@ impl Rule for RemoveIdentities {
             op.operand(0)
         };
         let data = data.ok_or(Skip::No)?;
-        changes_nothing(op, data)
-            .filter(|&nothing| nothing)
-            .map(|_| data.id())
-            .ok_or(Skip::No)
+        let nothing = changes_nothing(op, data) == Some(true);
+        (nothing && !copies_state(op, data)).then(|| data.id()).ok_or(Skip::No)
     }
 
     fn rewrite(&self, found: Value, _: &mut Graph) -> Vec<Value> {
@@ -64,6 +62,18 @@ fn changes_nothing(op: OpRef<'_>, data: ValueRef<'_>) -> Option<bool> {
         Op::Floor(_) | Op::Ceil(_) | Op::Round(_) => data.ty().dtype != DType::F32 && data.ty().dtype.is_int(),
         _ => false,
     })
+}
+
+/// Whether this may be the copy of a loop's state that [`CopyMovedState`](crate::CopyMovedState) makes: a reshape of a
+/// parameter that is a result of a later place.
+fn copies_state(op: OpRef<'_>, data: ValueRef<'_>) -> bool {
+    let (graph, copy) = (op.graph(), op.result(0).id());
+    if !matches!(op.op(), Op::Reshape(_)) || data.id().op != graph.parameters_op() {
+        return false;
+    }
+    let from = graph.parameters().iter().position(|&parameter| parameter == data.id());
+    let to = graph.results().iter().rposition(|&result| result == copy);
+    from < to
 }
 
 /// Whether a strided slice steps backwards.

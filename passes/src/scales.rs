@@ -112,3 +112,35 @@ fn peaks(tensor: &Tensor, axis: Option<usize>) -> Result<Vec<f32>, String> {
 fn greatest(a: f32, b: f32) -> f32 {
     if a.is_nan() || a > b { a } else { b }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scales_of_gates(peaks: [f32; 4]) -> usize {
+        let weight = Tensor::from_vec(&[4, 2], peaks.iter().flat_map(|&peak| [peak, -peak / 2.0]).collect());
+        let wanted = Wanted {
+            weight: &weight,
+            axis: Some(0),
+            rather_one: true,
+            one_will_do: true,
+            still_to_come: 1.0,
+            gate: false,
+            rather_float: None,
+        };
+        let goal = Goal {
+            float_size: 1000,
+            times_smaller: 3.8,
+        };
+        let [quant] = &quantizations(vec![wanted], &goal)[..] else {
+            panic!("one weight has one quantization");
+        };
+        quant.as_ref().expect("the peaks are finite").scales().len()
+    }
+
+    #[test]
+    fn short_rows_have_one_scale_only_where_their_ranges_are_alike() {
+        assert_eq!(scales_of_gates([1.0, 1.5, 3.0, 5.0]), 1);
+        assert_eq!(scales_of_gates([1.0, 1.0, 1.0, 4.5]), 4);
+    }
+}

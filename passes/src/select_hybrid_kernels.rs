@@ -1,7 +1,7 @@
 //! Lets an operation read its int8 weight directly where the target has a hybrid kernel that is worth it.
 
 use planish_core::op::{EmbeddingLookup, Reshape};
-use planish_core::{Changed, Choice, Context, DType, Error, Graph, Meaning, Model, Op, OpId, Pass, PassEntry, Value, inventory};
+use planish_core::{Changed, Choice, Context, DType, Error, Graph, Meaning, Model, Op, OpId, Pass, PassEntry, Shape, Value, inventory};
 use serde::{Deserialize, Serialize};
 
 use crate::target::{Target, Verdict};
@@ -142,9 +142,7 @@ fn look_up_rows(graph: &mut Graph, id: OpId) -> OpId {
     let look_up = graph.add(EmbeddingLookup {}, &[rows, integers]);
     let mut found = look_up;
     if !flat {
-        let dims = ty.shape.dims().expect("checked to be ranked");
-        let shape: Vec<i32> = dims.iter().map(|d| d.known().map_or(-1, |n| n as i32)).collect();
-        let shape = graph.add_ints(&shape);
+        let shape = graph.add_ints(&shape_of_rows(&ty.shape));
         let unflat = graph.add(Reshape {}, &[found, shape]);
         graph.info_mut(unflat).ty = ty;
         found = unflat;
@@ -153,6 +151,18 @@ fn look_up_rows(graph: &mut Graph, id: OpId) -> OpId {
     graph.info_mut(found).name = name;
     graph.replace_uses(&uses, found);
     look_up.op
+}
+
+/// What rows are reshaped to. The first extent is left to the reshape where it can be, so that an input can still be resized.
+fn shape_of_rows(shape: &Shape) -> Vec<i32> {
+    let dims = shape.dims().expect("checked to be ranked");
+    let mut extents: Vec<i32> = dims.iter().map(|d| d.known().map_or(-1, |n| n as i32)).collect();
+    if let Some((first, others)) = extents.split_first_mut()
+        && others.iter().all(|&extent| extent > 0)
+    {
+        *first = -1;
+    }
+    extents
 }
 
 inventory::submit! { PassEntry::of::<SelectHybridKernels>() }

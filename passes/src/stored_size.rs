@@ -17,7 +17,7 @@ const VALUE: usize = 34;
 const CONSTANT: usize = 16;
 
 /// Bytes of a `dequantize` and its nameless result.
-const DEQUANTIZE: usize = 64;
+pub(crate) const DEQUANTIZE: usize = 64;
 
 /// Bytes of a quantization beside its scales.
 const QUANTIZATION: usize = 24;
@@ -41,6 +41,11 @@ pub(crate) fn saved_as_int8(wanted: &Wanted<'_>, scales: usize) -> f64 {
         DEQUANTIZE
     };
     3.0 * wanted.weight.elements() as f64 - (made_real + QUANTIZATION) as f64 - scales_size(scales)
+}
+
+/// The bytes of a quantization of so many channels, the only one of its zero points.
+pub(crate) fn quantization_size(channels: usize) -> usize {
+    QUANTIZATION + channels * (size_of::<f32>() + size_of::<i64>())
 }
 
 /// The bytes of so many scales.

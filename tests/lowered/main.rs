@@ -424,3 +424,16 @@ fn truth_values_are_packed() {
         (DType::Bool, &[2, 1][..], &[0, 1][..])
     );
 }
+
+#[test]
+fn a_place_that_is_written_twice_holds_what_was_written() {
+    let graph = constant("places", &ints(&[4, 1], &[2, 0, 2, 2]))
+        + &constant("reals", &floats(&[4], &[7.0, 5.0, 7.0, 7.0]))
+        + &constant("integers", &ints(&[4], &[-7, 5, -7, -7]))
+        + &node("x_written", "TensorScatterUpdate", &["x", "places", "reals"], &[])
+        + &node("n_written", "TensorScatterUpdate", &["n", "places", "integers"], &[]);
+    let inputs = [("x", floats(&[3], &[1.0, 2.0, 3.0])), ("n", ints(&[3], &[1, 2, 3]))];
+    let found = computed(&graph, &inputs, &["x_written", "n_written"]);
+    assert_floats(&found[0], &[3], &[5.0, 2.0, 7.0]);
+    assert_ints(&found[1], &[3], &[5, 2, -7]);
+}
