@@ -38,3 +38,12 @@ fn options_are_printed_as_they_are_read() {
         assert_eq!(parsed.steps()[0].options(), pass.options(), "{printed}");
     }
 }
+
+#[test]
+fn every_option_is_explained() {
+    for pass in planish::core::registry::passes().expect("names are unique") {
+        let options = pass.options();
+        let explained: Vec<&str> = pass.about_options.iter().map(|&(option, _)| option).collect();
+        assert_eq!(explained, options.iter().map(|(name, _)| name).collect::<Vec<_>>(), "{}", pass.name);
+    }
+}

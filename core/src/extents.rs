@@ -188,17 +188,34 @@ fn source(op: OpRef<'_>, ty: &Type, axis: usize) -> Option<(Value, usize)> {
                 std::cmp::Ordering::Greater => through(0, axis - 1),
             }
         }
-        Gather => match op.op() {
-            Op::Gather(g) if g.axis == 0 && g.batch_dims == 0 => {
-                let indices = op.operand(1)?.ty().shape.rank()?;
-                if axis < indices {
-                    through(1, axis)
-                } else {
-                    through(0, axis - indices + 1)
-                }
+        Gather => {
+            let Op::Gather(gather) = op.op() else { return None };
+            let (data, indices) = (op.operand(0)?.ty().shape.rank()?, op.operand(1)?.ty().shape.rank()?);
+            let batch = match gather.batch_dims {
+                behind @ ..0 => indices.checked_sub(behind.unsigned_abs() as usize)?,
+                before => (before as usize).min(indices),
+            };
+            let at = i64::from(gather.axis).rem_euclid(data.max(1) as i64) as usize;
+            // In front of and behind the axis stand the extents of the data, in its place those of the indices.
+            if axis < batch {
+                through(1, axis)
+            } else if axis < at {
+                through(0, axis)
+            } else if axis - at < indices - batch {
+                through(1, axis - at + batch)
+            } else {
+                through(0, (axis + 1).checked_sub(indices - batch)?)
             }
-            _ => None,
-        },
+        }
+        OneHot => {
+            let Op::OneHot(one_hot) = op.op() else { return None };
+            let at = i64::from(one_hot.axis).rem_euclid(rank as i64) as usize;
+            match axis.cmp(&at) {
+                std::cmp::Ordering::Less => through(0, axis),
+                std::cmp::Ordering::Equal => None,
+                std::cmp::Ordering::Greater => through(0, axis - 1),
+            }
+        }
         Reshape => {
             let from = op.operand(0)?;
             let unknown = |ty: &Type| -> Vec<usize> {
@@ -225,7 +242,15 @@ fn source(op: OpRef<'_>, ty: &Type, axis: usize) -> Option<(Value, usize)> {
         TensorListGetItem => through(0, axis + 1),
         DynamicUpdateSlice | TensorListSetItem => through(0, axis),
         ScatterNd => extent_of(op.operand(2)?, axis),
-        Mean | Sum | ReduceMax | ReduceMin if op.operand(0)?.ty().shape.rank() == Some(rank) => through(0, axis),
+        Mean | Sum | ReduceProd | ReduceMax | ReduceMin | ReduceAny | ReduceAll => {
+            let from = op.operand(0)?.ty().shape.rank()?;
+            if from == rank {
+                return through(0, axis);
+            }
+            let along = op.operand(1)?.constant()?.to_ints()?;
+            let gone = |a: usize| along.iter().any(|&n| n.rem_euclid(from as i64) as usize == a);
+            through(0, (0..from).filter(|&a| !gone(a)).nth(axis)?)
+        }
         _ => None,
     }
 }
@@ -273,6 +298,27 @@ mod tests {
         );
         assert_eq!(found[0], [Some((0, 0)), None]);
         assert_eq!(found[1], [Some((0, 0)), Some((0, 1))]);
+    }
+
+    #[test]
+    fn gathers_in_batches_classes_and_sums_keep_the_extents_of_what_is_left() {
+        let found = dimensions(
+            "graph @main (%x: f32[?, ?, ?, ?], %at: i32[?, ?]) {
+               %axes = const i32[2] [-3, 3]
+               %depth = const i32[] 5
+               %on = const f32[] 1.0
+               %off = const f32[] 0.0
+               %taken = gather %x, %at {axis = 2, batch_dims = 1} : f32[?, ?, ?, ?]
+               %each = gather %x, %at {axis = 2, batch_dims = 2} : f32[?, ?, ?]
+               %classes = one_hot %at, %depth, %on, %off {axis = 1} : f32[?, 5, ?]
+               %summed = sum %x, %axes {keep_dims = false} : f32[?, ?]
+               return %taken, %classes, %summed, %each
+             }",
+        );
+        assert_eq!(found[0], [Some((1, 0)), Some((0, 1)), Some((1, 1)), Some((0, 3))]);
+        assert_eq!(found[1], [Some((1, 0)), None, Some((1, 1))]);
+        assert_eq!(found[2], [Some((0, 0)), Some((0, 2))]);
+        assert_eq!(found[3], [Some((1, 0)), Some((1, 1)), Some((0, 3))]);
     }
 
     #[test]

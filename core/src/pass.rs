@@ -106,6 +106,8 @@ pub trait Pass: Send + Sync + 'static {
     const SUMMARY: &'static str;
     /// How close the model's results stay to what they were.
     const MEANING: Meaning = Meaning::Ulps;
+    /// What each of its options does, for lists of passes: the option's name and half a sentence.
+    const OPTIONS: &'static [(&'static str, &'static str)] = &[];
 
     /// Changes the model, and says how often.
     ///

@@ -18,6 +18,8 @@ pub struct PassEntry {
     pub summary: &'static str,
     /// How close the model's results stay to what they were.
     pub meaning: Meaning,
+    /// What each of its options does: the option's name and half a sentence.
+    pub about_options: &'static [(&'static str, &'static str)],
     step: fn(Attrs) -> Result<Step, PassError>,
     options: fn() -> Attrs,
 }
@@ -31,6 +33,7 @@ impl PassEntry {
             name: P::NAME,
             summary: P::SUMMARY,
             meaning: P::MEANING,
+            about_options: P::OPTIONS,
             step: |attrs| Step::from_attrs(P::default(), attrs),
             options: || options::to_attrs(&P::Options::default()).expect("options are plain data"),
         }

@@ -1,16 +1,18 @@
 //! Gives every convolution a bias: XNNPACK leaves those without one to slower kernels.
 
-use planish_core::{Graph, Meaning, Op, OpRef, PassEntry, Rule, Skip, Tensor, Value, inventory};
+use planish_core::{Dim, Graph, Meaning, Op, OpRef, PassEntry, Rule, Skip, Tensor, Value, inventory};
+
+use crate::dimensions::{Extent, filled};
 
 /// Gives every convolution a bias.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct AddZeroBias;
 
-/// A convolution, its operands, and how many channels its bias has.
+/// A convolution, its operands, and what has as many slices as it has channels.
 pub struct Match {
     op: Op,
     operands: Vec<Option<Value>>,
-    channels: usize,
+    channels: Extent,
 }
 
 impl Rule for AddZeroBias {
@@ -29,7 +31,11 @@ impl Rule for AddZeroBias {
         if op.operand(bias).is_some() || !float {
             return Err(Skip::No);
         }
-        let channels = op.operand(weights).and_then(|w| w.ty().shape.dim(axis).known()).ok_or(Skip::No)?;
+        let weights = op.operand(weights).ok_or(Skip::No)?;
+        let channels = match weights.ty().shape.dims().ok_or(Skip::No)?.get(axis) {
+            Some(Dim::Known(channels)) => Extent::Known(*channels),
+            _ => Extent::Of(weights.id(), axis),
+        };
         let mut operands = op.operands().to_vec();
         operands.resize(bias, None);
         Ok(Match {
@@ -40,7 +46,10 @@ impl Rule for AddZeroBias {
     }
 
     fn rewrite(&self, mut found: Match, graph: &mut Graph) -> Vec<Value> {
-        let zeros = graph.add_const(Tensor::splat(&Tensor::scalar(0f32), &[found.channels]));
+        let zeros = match found.channels {
+            Extent::Known(channels) => graph.add_const(Tensor::splat(&Tensor::scalar(0f32), &[channels])),
+            channels => filled(graph, &Tensor::scalar(0f32), &[channels]),
+        };
         found.operands.push(Some(zeros));
         vec![graph.add_with_empty(found.op, &found.operands)]
     }

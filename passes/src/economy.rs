@@ -131,7 +131,7 @@ mod tests {
         Wanted {
             weight,
             axis: Some(0),
-            rather_one: false,
+            one_scale: 0.0,
             one_will_do: true,
             still_to_come,
             gate: false,

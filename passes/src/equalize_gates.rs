@@ -43,6 +43,10 @@ impl Pass for EqualizeGates {
     const NAME: &'static str = "equalize_gates";
     const SUMMARY: &'static str = "brings the gates of a recurrent cell to one range, for weights with one scale";
     const MEANING: Meaning = Meaning::Ulps;
+    const OPTIONS: &'static [(&'static str, &'static str)] = &[
+        ("max_fan_in", "cells of more inputs and units together are left as they are"),
+        ("min_gate_elements", "cells with a gate of fewer weights are left as they are"),
+    ];
 
     fn run(&self, model: &mut Model, options: &EqualizeOptions, cx: &mut Context<'_>) -> Result<Changed, Error> {
         let mut changed = 0;

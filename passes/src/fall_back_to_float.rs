@@ -29,6 +29,7 @@ impl Pass for FallBackToFloat {
     const NAME: &'static str = "fall_back_to_float";
     const SUMMARY: &'static str = "keeps int8 weights behind a dequantize where that pays, and gives the others back as they were";
     const MEANING: Meaning = Meaning::Quantized;
+    const OPTIONS: &'static [(&'static str, &'static str)] = &[Target::OPTION];
 
     fn run(&self, model: &mut Model, options: &FallBackOptions, cx: &mut Context<'_>) -> Result<Changed, Error> {
         let mut changed = 0;

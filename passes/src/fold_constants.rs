@@ -1,7 +1,9 @@
 //! Computes at once what depends on constants alone, and integers that are known from shapes alone.
 //!
-//! Moving the elements of a constant (transposing, reshaping) makes a view and moves no byte. A result that is larger
-//! than what it is computed from stays a computation, and so does the pair by which weights are quantized.
+//! Moving the elements of a constant (transposing, reshaping) makes a view and moves no byte. A result that takes more room
+//! than its operands leave stays a computation, and so does the pair by which weights are quantized.
+
+use std::collections::BTreeMap;
 
 use planish_core::known::known_ints;
 use planish_core::{DType, Graph, Meaning, Op, OpKind, OpRef, PassEntry, Rule, Skip, Tensor, Value, inventory};
@@ -49,7 +51,7 @@ impl Rule for FoldConstants {
         if constants.iter().flatten().any(|t| t.is_splat() && bytes(t) > MOST_REPEATED) {
             return Err(Skip::No);
         }
-        let room: usize = constants.iter().flatten().map(|t| bytes(t)).sum::<usize>().max(SMALL);
+        let room = room(op).max(SMALL);
         let size = types.iter().map(|t| t.dtype.packed_len(t.shape.elements()?)).sum::<Option<usize>>();
         if size.is_none_or(|size| size > room) {
             return Err(Skip::No);
@@ -60,6 +62,22 @@ impl Rule for FoldConstants {
     fn rewrite(&self, found: Vec<Tensor>, graph: &mut Graph) -> Vec<Value> {
         found.into_iter().map(|tensor| graph.add_const(tensor)).collect()
     }
+}
+
+/// The bytes of the largest operand, or of all that nothing else reads, which go once the result is there. Others may be read
+/// by results of results of theirs, as often as there are steps, each step twice as large.
+fn room(op: OpRef<'_>) -> usize {
+    let constants: BTreeMap<Value, usize> = op
+        .operands()
+        .into_iter()
+        .flatten()
+        .filter_map(|v| Some((v, bytes(op.graph().constant(v)?))))
+        .collect();
+    let largest = constants.values().copied().max().unwrap_or(0);
+    let own = constants
+        .iter()
+        .filter(|&(&value, _)| op.graph().uses(value).iter().all(|u| u.op == op.id()));
+    own.map(|(_, bytes)| bytes).sum::<usize>().max(largest)
 }
 
 fn bytes(tensor: &Tensor) -> usize {

@@ -5,7 +5,7 @@
 
 use planish_core::attr::Padding;
 use planish_core::op::{ExpandDims, Pad, Squeeze};
-use planish_core::{Graph, Op, OpId, OpRef, PassEntry, Rule, Skip, Tensor, Value, ValueRef, inventory};
+use planish_core::{Dim, Graph, Op, OpId, OpRef, PassEntry, Rule, Skip, Tensor, Value, ValueRef, inventory};
 
 use crate::matching::{integers, is_f32, read_once};
 
@@ -29,11 +29,31 @@ fn constant(value: Option<ValueRef<'_>>) -> Result<Vec<i64>, Skip> {
         .ok_or_else(|| Skip::because("blocks, paddings and crops are not all constants"))
 }
 
-/// The operation before a `reshape`, where the data has one spatial dimension.
+/// What a height of one is put into or taken from, where the data has one spatial dimension.
 fn behind<'g>(value: ValueRef<'g>, line: bool) -> Result<ValueRef<'g>, Skip> {
-    match value.producer().op() {
-        Op::Reshape(_) | Op::Squeeze(_) | Op::ExpandDims(_) if line => value.producer().operand(0).ok_or(Skip::No),
-        _ => Ok(value),
+    let op = value.producer();
+    if !line || !matches!(op.op(), Op::Reshape(_) | Op::Squeeze(_) | Op::ExpandDims(_)) {
+        return Ok(value);
+    }
+    let before = op.operand(0).ok_or(Skip::No)?;
+    let (flat, image) = match value.ty().shape.rank() {
+        Some(3) => (value, before),
+        _ => (before, value),
+    };
+    let by_axis = match op.op() {
+        Op::Squeeze(squeeze) => squeeze.axes == [1],
+        Op::ExpandDims(_) => op.operand(1).and_then(integers).is_some_and(|axis| axis == [1]),
+        _ => false,
+    };
+    match (flat.ty().shape.dims(), image.ty().shape.dims()) {
+        (Some(&[batch, width, depth]), Some(&[image_batch, Dim::Known(1), image_width, image_depth])) => {
+            let pairs = [(batch, image_batch), (width, image_width), (depth, image_depth)];
+            let unlike = pairs.iter().filter(|(a, b)| a.known().is_none() || a != b).count();
+            // One extent that is not known is what the others leave.
+            let as_many = unlike == 0 || unlike == 1 && pairs.iter().any(|(a, b)| a.known().is_none() && b.known().is_none());
+            if by_axis || as_many { Ok(before) } else { Err(Skip::No) }
+        }
+        _ => Err(Skip::No),
     }
 }
 

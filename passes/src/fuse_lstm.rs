@@ -51,6 +51,14 @@ impl Pass for FuseLstm {
     const NAME: &'static str = "fuse_lstm";
     const SUMMARY: &'static str = "makes one operator of the loop that an LSTM layer is";
     const MEANING: Meaning = Meaning::Ulps;
+    const OPTIONS: &'static [(&'static str, &'static str)] = &[
+        ("max_fan_in", "layers of more inputs and units together stay loops"),
+        (
+            "min_gate_elements",
+            "layers with a gate of fewer weights stay loops, where their products can be quantized",
+        ),
+        ("single_batch", "whether layers of another batch than one stay loops"),
+    ];
 
     fn run(&self, model: &mut Model, options: &FuseLstmOptions, cx: &mut Context<'_>) -> Result<Changed, Error> {
         let mut changed = 0;

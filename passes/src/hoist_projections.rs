@@ -25,15 +25,22 @@ impl Pass for HoistProjections {
 
     fn run(&self, model: &mut Model, _: &planish_core::NoOptions, cx: &mut Context<'_>) -> Result<Changed, Error> {
         let mut changed = 0;
-        // Each hoisting rebuilds a loop, so the loops are looked up anew.
-        while let Some((found, projection)) = loops(model).iter().find_map(|l| Some((*l, find(model, l)?))) {
-            if !cx.allow_change() {
-                break;
+        loop {
+            let before = changed;
+            for mut found in loops(model) {
+                while let Some(projection) = find(model, &found) {
+                    if !cx.allow_change() {
+                        return Ok(Changed(changed));
+                    }
+                    found = hoist(model, found, projection);
+                    changed += 1;
+                }
             }
-            hoist(model, found, projection);
-            changed += 1;
+            // What goes out of an inner loop may go out of the outer one, too.
+            if changed == before {
+                return Ok(Changed(changed));
+            }
         }
-        Ok(Changed(changed))
     }
 }
 
@@ -175,7 +182,8 @@ fn product_of(keep_num_dims: bool) -> FullyConnected {
     }
 }
 
-fn hoist(model: &mut Model, found: Loop, projection: Projection) {
+/// Hoists a projection, and returns what the loop is then.
+fn hoist(model: &mut Model, found: Loop, projection: Projection) -> Loop {
     let sequence = found.initial(model)[projection.position];
     let body = model.graph_mut(found.body);
     let bias = match projection.later_bias {
@@ -204,7 +212,7 @@ fn hoist(model: &mut Model, found: Loop, projection: Projection) {
     let row = body.add(Gather { axis: 0, batch_dims: 0 }, &[parameter, projection.step]);
     let Some((rest, weights)) = projection.rest else {
         body.replace(old, row);
-        return;
+        return found;
     };
     let activation = Activation::None;
     let rest = match rest[..] {
@@ -221,6 +229,7 @@ fn hoist(model: &mut Model, found: Loop, projection: Projection) {
     };
     let sum = body.add(sum, &[row, product]);
     body.replace(old, sum);
+    found
 }
 
 inventory::submit! { PassEntry::of::<HoistProjections>() }

@@ -1,6 +1,6 @@
 //! Editing loops: a `while` together with its condition and body, which share the state's positions.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use planish_core::{Graph, GraphId, Model, Op, OpId, Value, ValueInfo};
 
@@ -17,30 +17,25 @@ pub(crate) struct Loop {
     pub body: GraphId,
 }
 
-/// The loops of a model whose graphs are theirs alone.
+/// The loops of a model whose graphs are theirs alone. One that was rebuilt is not among them: it has let go of its state.
 pub(crate) fn loops(model: &Model) -> Vec<Loop> {
-    let called: Vec<GraphId> = model
-        .graphs()
-        .flat_map(|(_, g)| g.order().into_iter().flat_map(|id| g.op(id).graphs()))
-        .collect();
-    let alone = |id: GraphId| called.iter().filter(|&&c| c == id).count() == 1;
+    let mut calls: BTreeMap<GraphId, usize> = BTreeMap::new();
     let mut found = Vec::new();
     for (outer, graph) in model.graphs() {
         for op in graph.order() {
-            if let Op::While(inner) = graph.op(op)
-                && inner.cond != inner.body
-                && alone(inner.cond)
-                && alone(inner.body)
-            {
-                found.push(Loop {
-                    outer,
-                    op,
-                    cond: inner.cond,
-                    body: inner.body,
-                });
+            if let Op::While(inner) = graph.op(op) {
+                if graph.operands(op).is_empty() {
+                    continue;
+                }
+                let (cond, body) = (inner.cond, inner.body);
+                found.push(Loop { outer, op, cond, body });
+            }
+            for called in graph.op(op).graphs() {
+                *calls.entry(called).or_default() += 1;
             }
         }
     }
+    found.retain(|l| l.cond != l.body && calls[&l.cond] == 1 && calls[&l.body] == 1);
     found
 }
 

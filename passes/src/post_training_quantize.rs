@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use planish_core::attr::Rounding;
 use planish_core::op::{Dequantize, Quantize};
 use planish_core::{
-    Changed, Choice, Context, DType, Error, Graph, GraphId, Meaning, Model, Op, OpId, Pass, PassEntry, Quant, Tensor, Use, Value,
+    Changed, Choice, Context, DType, Error, Graph, GraphId, Meaning, Model, Op, OpId, OpRef, Pass, PassEntry, Quant, Tensor, Use, Value,
     ValueInfo, inventory,
 };
 use regex::RegexSet;
@@ -35,6 +35,32 @@ pub enum Granularity {
     PerTensor,
 }
 
+/// Which networks' weights are rounded in balance, so that the errors of a channel that reads features sum to almost nothing, and
+/// single ones are up to three quarters of a step instead of a half.
+///
+/// Results move less on average, but may move more for one input or another than those of weights rounded to nearest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Balance {
+    /// None's: every weight is rounded to nearest.
+    Never,
+    /// Those of networks with depthwise convolutions, which quantization costs most; others have TensorFlow's integers.
+    #[default]
+    WithDepthwise,
+    /// All networks'.
+    Always,
+}
+
+impl Balance {
+    fn is_for(self, graph: &Graph) -> bool {
+        match self {
+            Balance::Never => false,
+            Balance::WithDepthwise => graph.ids().into_iter().any(|id| matches!(graph.op(id), Op::DepthwiseConv2d(_))),
+            Balance::Always => true,
+        }
+    }
+}
+
 /// What configures [`PostTrainingQuantize`].
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -47,12 +73,12 @@ pub struct QuantizeOptions {
     /// those of gates have one scale instead of many, and weights of few elements are rounded too, except in first layers.
     /// Rounding noise may be doubled for it; where that is not enough, nothing is given up. 1 turns it off.
     pub times_smaller: f64,
-    /// A recurrent cell of fewer inputs and units together has one scale for each of its two weights, if its rows are of like
-    /// range: one for each of their rows would take more than a hundredth of their room.
+    /// A recurrent cell of fewer inputs and units together has one scale for each of its two weights, and a table of shorter rows
+    /// that are looked up one scale for all, if rows are of like range: one for each row would take more than a hundredth of
+    /// their room.
     pub per_tensor_fan_in: usize,
-    /// Whether weights that meet the features of convolutions are rounded in balance: a channel's errors sum
-    /// to almost nothing, and single ones are up to three quarters of a step instead of a half.
-    pub balance: bool,
+    /// Which networks' weights that meet the features of convolutions are rounded in balance.
+    pub balance: Balance,
     /// Operations whose name, or whose weight's name, matches one of these regular expressions stay float.
     pub skip: Vec<String>,
 }
@@ -64,7 +90,7 @@ impl Default for QuantizeOptions {
             min_elements: 1024,
             times_smaller: 3.8,
             per_tensor_fan_in: 1500,
-            balance: true,
+            balance: Balance::default(),
             skip: Vec::new(),
         }
     }
@@ -81,6 +107,29 @@ impl Pass for PostTrainingQuantize {
     const NAME: &'static str = "post_training_quantize";
     const SUMMARY: &'static str = "stores the weights as 8-bit integers";
     const MEANING: Meaning = Meaning::Quantized;
+    const OPTIONS: &'static [(&'static str, &'static str)] = &[
+        (
+            "balance",
+            "never, with_depthwise or always: in which networks the rounding errors of a channel that reads features sum to nothing",
+        ),
+        (
+            "granularity",
+            "per_channel: a scale for each channel of a weight; per_tensor: one for the whole weight",
+        ),
+        ("min_elements", "weights of fewer elements stay float"),
+        (
+            "per_tensor_fan_in",
+            "recurrent cells of fewer inputs and units together, and tables of shorter rows, have one scale for a weight",
+        ),
+        (
+            "skip",
+            "regular expressions: operations whose name, or whose weight's name, matches one stay float",
+        ),
+        (
+            "times_smaller",
+            "how many times smaller a network of at least 8 MiB is to become, at the cost of accuracy; 1 costs none",
+        ),
+    ];
 
     fn run(&self, model: &mut Model, options: &QuantizeOptions, cx: &mut Context<'_>) -> Result<Changed, Error> {
         let skip = RegexSet::new(&options.skip).map_err(|e| Error::Options(format!("option `skip`: {e}")))?;
@@ -102,7 +151,7 @@ impl Pass for PostTrainingQuantize {
                 .map(|(&(value, axis), planned)| Wanted {
                     weight: graph.constant(value).expect("planned for constants"),
                     axis,
-                    rather_one: planned.rather_one,
+                    one_scale: planned.one_scale,
                     one_will_do: planned.readers.iter().all(|r| !per_channel_only(graph.op(r.op))),
                     still_to_come: (count - planned.place) as f64 / count as f64,
                     gate: planned.readers.iter().all(|r| is_gate(graph, r.op)),
@@ -114,7 +163,7 @@ impl Pass for PostTrainingQuantize {
                 times_smaller: options.times_smaller,
             };
             let scales = quantizations(wanted, &goal);
-            let features = match options.balance {
+            let features = match options.balance.is_for(graph) {
                 true => Features::of(graph),
                 false => Features::default(),
             };
@@ -176,8 +225,8 @@ type Plan = BTreeMap<(Value, Option<usize>), Planned>;
 struct Planned {
     /// How many weights are read before.
     place: usize,
-    /// Whether scales by channel would take too much room.
-    rather_one: bool,
+    /// Up to which ratio of the greatest channel's range to the middle one's one scale is rather had than many.
+    one_scale: f64,
     readers: Vec<Use>,
     /// Why it stays float unless the network would not become small enough.
     rather_float: Option<String>,
@@ -195,6 +244,7 @@ fn plan(
 ) -> Plan {
     let mut plan = Plan::new();
     let first_layers = first_layers(graph);
+    let mut kept = BTreeMap::new();
     for id in graph.order() {
         let op = graph.at(id);
         let wanted: Vec<(Weight, Value)> = weights(op)
@@ -210,7 +260,10 @@ fn plan(
             let least = options.min_elements;
             format!("a gate of its cell has {elements} weights, fewer than {least}, and a cell's state adds rounding errors up from step to step")
         });
-        let skipped = || wanted.iter().find_map(|&(_, v)| skipped(graph, id, v, skip));
+        let skipped = wanted.iter().find_map(|&(_, v)| skipped(graph, id, v, skip));
+        if let Some(reason) = &skipped {
+            kept.extend(wanted.iter().map(|&(_, v)| (v, reason.clone())));
+        }
         let small = wanted.iter().find_map(|&(_, v)| small(graph, v, options));
         let always_small = || {
             let first = || {
@@ -224,30 +277,61 @@ fn plan(
         };
         let returned = || wanted.iter().find(|&&(_, v)| is_returned(graph, v));
         let returned = || returned().map(|_| "its weight is a result of the graph, too, which has to be real".to_owned());
-        if let Some(reason) = small_gates.or_else(skipped).or_else(returned).or_else(always_small) {
+        if let Some(reason) = skipped.or(small_gates).or_else(returned).or_else(always_small) {
             cx.decide(graph, id, Choice::Float, reason);
             continue;
         }
-        let short_rows = cell(id).is_some_and(|(_, fan_in)| fan_in < options.per_tensor_fan_in);
         for (weight, value) in wanted {
+            let one_scale = one_scale(op, value, cell(id).map(|(_, fan_in)| fan_in), options);
             let axis = weight
                 .axis
                 .filter(|_| options.granularity == Granularity::PerChannel || per_channel_only(op.op()));
             let place = plan.len();
             let planned = plan.entry((value, axis)).or_insert_with(|| Planned {
                 place,
-                rather_one: short_rows,
+                one_scale,
                 readers: Vec::new(),
                 rather_float: small.clone(),
             });
+            planned.one_scale = planned.one_scale.min(one_scale);
             planned.readers.push(Use {
                 op: id,
                 operand: weight.operand,
             });
         }
     }
+    // Rounded for another reader, a weight would be rounded for all.
+    plan.retain(|(value, _), planned| {
+        let reason = kept.get(value).map(|reason| format!("it shares its weight, for which {reason}"));
+        if let Some(reason) = &reason {
+            planned
+                .readers
+                .iter()
+                .for_each(|r| cx.decide(graph, r.op, Choice::Float, reason.clone()));
+        }
+        reason.is_none()
+    });
     plan
 }
+
+/// Up to which ratio of the greatest row's range to the middle one's one scale serves all rows of a weight that has short ones;
+/// none where rows are long.
+fn one_scale(op: OpRef<'_>, weight: Value, fan_in: Option<usize>, options: &QuantizeOptions) -> f64 {
+    let (row, ratio) = match op.op() {
+        Op::Gather(_) | Op::EmbeddingLookup(_) => {
+            let dims = op.graph().ty(weight).shape.known().unwrap_or_default();
+            (dims.iter().skip(1).product(), LIKE_ROWS)
+        }
+        _ => (fan_in.unwrap_or(usize::MAX), LIKE_GATES),
+    };
+    if row < options.per_tensor_fan_in { ratio } else { 0.0 }
+}
+
+/// Gates of a cell whose ranges are alike: one scale leaves each 5 of 7 bits. A state adds their errors up from step to step.
+const LIKE_GATES: f64 = 4.0;
+
+/// Rows of a table whose ranges are alike: one scale leaves each 3 of 7 bits.
+const LIKE_ROWS: f64 = 16.0;
 
 /// Kernels that index scales by channel and cannot take a single one.
 fn per_channel_only(op: &Op) -> bool {

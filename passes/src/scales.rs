@@ -11,8 +11,8 @@ pub(crate) struct Wanted<'g> {
     pub(crate) weight: &'g Tensor,
     /// Along which axis each slice may have its own scale.
     pub(crate) axis: Option<usize>,
-    /// Whether scales by channel would take too much room.
-    pub(crate) rather_one: bool,
+    /// Up to which ratio of the greatest channel's range to the middle one's one scale is rather had than many.
+    pub(crate) one_scale: f64,
     /// Whether all that read it take one scale, too.
     pub(crate) one_will_do: bool,
     /// The part of the network's weights that are not read before it, itself among them.
@@ -27,7 +27,7 @@ pub(crate) struct Wanted<'g> {
 pub(crate) fn quantizations(mut wanted: Vec<Wanted<'_>>, goal: &Goal) -> Vec<Result<Quant, String>> {
     let scales = |w: &mut Wanted<'_>| {
         let scales = weight_scales(&peaks(w.weight, w.axis)?).map_err(|e| e.to_string())?;
-        if !w.rather_one || !are_alike(&scales) {
+        if !are_alike(&scales, w.one_scale) {
             return Ok(scales);
         }
         w.axis = None;
@@ -54,16 +54,12 @@ pub(crate) fn greatest_scale(scales: &[f64]) -> f64 {
     scales.iter().copied().fold(0.0, f64::max)
 }
 
-/// Channels are of like range where none is so many times as great as the middle one: one scale leaves each of them
-/// 5 of 7 bits then.
-const ALIKE: f64 = 4.0;
-
-/// Whether one scale serves all channels.
-fn are_alike(scales: &[f64]) -> bool {
+/// Whether no channel's scale is more than so many times as great as the middle one.
+fn are_alike(scales: &[f64], times: f64) -> bool {
     let mut sorted = scales.to_vec();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.get(sorted.len() / 2);
-    middle.zip(sorted.last()).is_none_or(|(middle, last)| *last <= middle * ALIKE)
+    middle.zip(sorted.last()).is_none_or(|(middle, last)| *last <= middle * times)
 }
 
 /// The greatest magnitude of each slice along an axis, or of all elements.
@@ -122,7 +118,7 @@ mod tests {
         let wanted = Wanted {
             weight: &weight,
             axis: Some(0),
-            rather_one: true,
+            one_scale: 4.0,
             one_will_do: true,
             still_to_come: 1.0,
             gate: false,

@@ -24,6 +24,7 @@ impl Pass for SelectHybridKernels {
     const NAME: &'static str = "select_hybrid_kernels";
     const SUMMARY: &'static str = "lets operations read int8 weights directly where the target has a fast kernel for that";
     const MEANING: Meaning = Meaning::Quantized;
+    const OPTIONS: &'static [(&'static str, &'static str)] = &[Target::OPTION];
 
     fn run(&self, model: &mut Model, options: &HybridOptions, cx: &mut Context<'_>) -> Result<Changed, Error> {
         let mut changed = 0;

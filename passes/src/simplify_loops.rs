@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use planish_core::op::Const;
+use planish_core::op::{Const, Reshape};
 use planish_core::{Changed, Context, Error, Graph, Meaning, Model, Op, Pass, PassEntry, Value, inventory};
 
 use crate::loops::{Loop, loops};
@@ -26,11 +26,8 @@ impl Pass for SimplifyLoops {
         let mut changed = 0;
         loop {
             let mut now = 0;
-            // Outer loops first: a constant that goes in there may go on into the inner ones. Ids of loops change as
-            // they are rebuilt, so each is looked up anew.
-            let count = loops(model).len();
-            for index in 0..count {
-                let Some(found) = loops(model).get(index).copied() else { break };
+            // Outer loops first: a constant that goes in there may go on into the inner ones.
+            for found in loops(model) {
                 now += usize::from(simplify(model, found, cx));
             }
             changed += now;
@@ -139,16 +136,23 @@ fn derive_from_others(model: &mut Model, found: Loop, results: &[Value]) {
         };
         let outer = model.graph(found.outer);
         if is_zero(outer, initial[position], 8) && is_zero(outer, initial[other], 8) {
-            derived.push((position, other, shape.clone(), body.ty(value).clone()));
+            derived.push((position, other, shape.clone()));
         }
     }
-    for (position, other, shape, ty) in derived {
+    for (position, other, shape) in derived {
         let outer = model.graph_mut(found.outer);
         let uses = outer.uses(results[position]);
+        let ty = outer.ty(results[position]).clone();
         let shape = outer.add_const(shape);
-        let reshaped = outer.add(planish_core::op::Reshape {}, &[results[other], shape]);
-        outer.info_mut(reshaped).ty = ty;
-        outer.replace_uses(&uses, reshaped);
+        // What is declared of the two parts need not fit each other.
+        let Ok(reshape) = outer.try_add(Reshape {}, &[Some(results[other]), Some(shape)]) else {
+            continue;
+        };
+        let reshaped = Value { op: reshape, port: 0 };
+        if outer.ty(reshaped).compatible(&ty) {
+            outer.info_mut(reshaped).ty = ty;
+            outer.replace_uses(&uses, reshaped);
+        }
     }
 }
 

@@ -32,6 +32,9 @@ impl Target {
     /// Every target.
     pub const ALL: &'static [Target] = &[Target::Litert, Target::LitertBuiltin, Target::Planish];
 
+    /// The option of passes that choose for a target, as [`Pass::OPTIONS`](planish_core::Pass::OPTIONS) lists it.
+    pub(crate) const OPTION: (&'static str, &'static str) = ("target", "where the model will run: litert, litert_builtin or planish");
+
     /// The name on command lines and in pipelines.
     pub fn name(self) -> &'static str {
         match self {

@@ -9,10 +9,17 @@ use super::Outcome;
 
 /// Lists the passes that there are, with their options and defaults
 #[derive(Args)]
-pub(super) struct Arguments {}
+pub(super) struct Arguments {
+    /// Only these passes
+    names: Vec<String>,
+}
 
-pub(super) fn run(_: Arguments, out: &mut dyn Write) -> Outcome {
-    for pass in registry::passes()? {
+pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> Outcome {
+    let passes = match &arguments.names[..] {
+        [] => registry::passes()?,
+        names => names.iter().map(|name| registry::find(name)).collect::<Result<_, _>>()?,
+    };
+    for pass in passes {
         let keeps = match pass.meaning {
             Meaning::Exact => "keeps results bit for bit",
             Meaning::Ulps => "keeps results up to float rounding",
@@ -21,6 +28,9 @@ pub(super) fn run(_: Arguments, out: &mut dyn Write) -> Outcome {
         let options = pass.options();
         writeln!(out, "{}", text::print_pipeline([(pass.name, &options)]))?;
         writeln!(out, "    {}; {keeps}", pass.summary)?;
+        for (option, does) in pass.about_options {
+            writeln!(out, "      {option}: {does}")?;
+        }
     }
     Ok(())
 }

@@ -73,8 +73,8 @@ use crate::proto::{AssetFileDef, MetaGraph};
 use crate::variables::Variables;
 
 use array::Array;
-use effects::Effects;
 pub(crate) use effects::assigns;
+use effects::{Effects, Shared};
 use frame::Frame;
 use resource::Variable;
 pub(crate) use root::Root;
@@ -130,6 +130,7 @@ pub(crate) struct Importer {
     /// Inputs that examples are parsed into, and those that hold the examples: they are only inputs where something reads them.
     parsed: BTreeSet<String>,
     effects: Effects,
+    shared: Shared,
     /// How many graphs enclose the one being built.
     nesting: usize,
 }
@@ -161,6 +162,7 @@ impl Importer {
             shapes: BTreeMap::new(),
             parsed: BTreeSet::new(),
             effects: Effects::default(),
+            shared: Shared::default(),
             nesting: 0,
         }
     }

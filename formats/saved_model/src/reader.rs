@@ -115,10 +115,15 @@ impl Reader {
             )));
         }
         let mut all_inputs = BTreeSet::new();
-        for root in &roots {
-            let inputs = importer.import(root, &self.shapes, &self.outputs)?;
-            unknown.retain(|name| !inputs.contains(name));
-            all_inputs.extend(inputs);
+        loop {
+            for root in &roots {
+                let inputs = importer.import(root, &self.shapes, &self.outputs)?;
+                unknown.retain(|name| !inputs.contains(name));
+                all_inputs.extend(inputs);
+            }
+            if !importer.start_again() {
+                break;
+            }
         }
         if let Some(name) = unknown.first() {
             let all: Vec<String> = all_inputs.into_iter().collect();

@@ -6,7 +6,7 @@ use planish_core::model::Model;
 use planish_core::op::{Op, OpKind};
 use planish_core::text;
 use planish_core::types::DType;
-use planish_saved_model::read;
+use planish_saved_model::{Reader, read};
 use saved::{Variable, saved_model};
 
 const X_TO_Y: &str = r#"
@@ -124,7 +124,7 @@ fn the_entries_of_a_table_may_be_computed() {
     let model = read(saved_model(graph, signature, &[]).path()).expect("the keys follow from constants");
     let (_, filled) = model
         .graphs()
-        .find(|(_, g)| g.name().ends_with("/initialize"))
+        .find(|(_, g)| g.name().ends_with("/fill_tables"))
         .expect("the table is filled");
     let kinds: Vec<OpKind> = filled.ids().into_iter().map(|id| filled.op(id).kind()).collect();
     assert!(
@@ -259,4 +259,70 @@ fn complex_numbers_are_computed_by_their_parts_and_spectra_turned_back() {
     let results = graph.operands(returned.expect("graphs return"));
     let shapes: Vec<_> = results.into_iter().flatten().map(|v| graph.ty(v).shape.known()).collect();
     assert_eq!(shapes, [Some(vec![2, 5]), Some(vec![2, 8])]);
+}
+
+/// Three signatures of one variable: `y` adds to it, `z` gives what it holds, `s` writes it to a file.
+fn shared() -> tempfile::TempDir {
+    let graph = r#"
+        node { name: "x" op: "Placeholder" attr { key: "dtype" value { type: DT_FLOAT } } }
+        node { name: "file" op: "Placeholder" attr { key: "dtype" value { type: DT_STRING } } }
+        node { name: "w" op: "VarHandleOp" attr { key: "dtype" value { type: DT_FLOAT } } attr { key: "shape" value { shape { } } } }
+        node { name: "z" op: "ReadVariableOp" input: "w" attr { key: "dtype" value { type: DT_FLOAT } } }
+        node { name: "more" op: "AssignAddVariableOp" input: "w" input: "x" attr { key: "dtype" value { type: DT_FLOAT } } }
+        node { name: "y" op: "Identity" input: "x" input: "^more" attr { key: "T" value { type: DT_FLOAT } } }
+        node { name: "write" op: "SaveV2" input: "file" input: "file" input: "file" input: "z" }
+        node { name: "s" op: "Identity" input: "file" input: "^write" attr { key: "T" value { type: DT_STRING } } }
+    "#;
+    let signature = r#"
+        outputs { key: "z" value { name: "z:0" dtype: DT_FLOAT tensor_shape { } } } } }
+        signature_def { key: "adds" value {
+            inputs { key: "x" value { name: "x:0" dtype: DT_FLOAT tensor_shape { } } }
+            outputs { key: "y" value { name: "y:0" dtype: DT_FLOAT } } } }
+        signature_def { key: "saves" value {
+            inputs { key: "file" value { name: "file:0" dtype: DT_STRING tensor_shape { } } }
+            outputs { key: "s" value { name: "s:0" dtype: DT_STRING } }
+    "#;
+    saved_model(graph, signature, &[W])
+}
+
+#[test]
+fn what_one_signature_assigns_another_reads() {
+    let dir = shared();
+    let model = Reader::new(dir.path())
+        .signature("serving_default")
+        .signature("adds")
+        .read()
+        .expect("a variable is read and assigned");
+    let started: Vec<_> = model
+        .graphs()
+        .flat_map(|(_, g)| {
+            g.ids().into_iter().filter_map(|id| match g.op(id) {
+                Op::CallOnce(once) => Some(once.graph),
+                _ => None,
+            })
+        })
+        .collect();
+    assert!(
+        matches!(started[..], [a, b] if a == b),
+        "both start with the same graph: {started:?}"
+    );
+    let reads = kinds(&model);
+    let count = |kind| reads.iter().filter(|&&k| k == kind).count();
+    assert_eq!(count(OpKind::ReadVariable), 2, "to give it and to add to it: {reads:?}");
+    assert_eq!(count(OpKind::AssignVariable), 2, "when it starts and when it adds: {reads:?}");
+    let alone = Reader::new(dir.path()).signature("serving_default").read();
+    let alone = kinds(&alone.expect("nothing assigns it"));
+    assert!(
+        alone.contains(&OpKind::Const) && !alone.contains(&OpKind::ReadVariable),
+        "{alone:?}"
+    );
+}
+
+#[test]
+fn a_file_that_is_written_is_not_lost() {
+    let dir = shared();
+    let mut model = Reader::new(dir.path()).signature("saves").read().expect("it is kept");
+    model.sweep();
+    let printed = text::print(&model);
+    assert!(printed.contains("SaveV2"), "{printed}");
 }

@@ -129,12 +129,16 @@ pub(crate) fn dequantize(args: &Args<'_>) -> Result<Tensor, Error> {
 
 /// `fake_quant`: the range is first moved so that 0 is one of the levels.
 pub(crate) fn fake_quant(op: &FakeQuant, args: &Args<'_>) -> Result<Tensor, Error> {
-    if !(2..=16).contains(&op.num_bits) || op.min.partial_cmp(&op.max) != Some(std::cmp::Ordering::Less) {
-        return invalid(format!("{} bits between {} and {} have no levels", op.num_bits, op.min, op.max));
+    let no_levels = || invalid(format!("{} bits between {} and {} have no levels", op.num_bits, op.min, op.max));
+    if !(2..=16).contains(&op.num_bits) {
+        return no_levels();
     }
     let low = if op.narrow_range { 1.0 } else { 0.0 };
     let high = ((1u32 << op.num_bits) - 1) as f32;
     let scale = (op.max - op.min) / (high - low);
+    if !(scale.is_finite() && scale > 0.0 && (op.min / scale).is_finite()) {
+        return no_levels();
+    }
     let zero = (low - op.min / scale).clamp(low, high).round();
     let (from, to) = ((low - zero) * scale, (high - zero) * scale);
     let input = args.get(0)?;

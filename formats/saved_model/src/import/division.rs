@@ -1,6 +1,6 @@
 //! Quotients of integers.
 
-use planish_core::graph::{Value, ValueRef};
+use planish_core::graph::Value;
 use planish_core::op::{FloorDiv, FloorMod, Less, LogicalAnd, NotEqual, Op, Round, SelectV2};
 use planish_core::types::DType;
 
@@ -70,38 +70,61 @@ pub(super) fn rest_of_cut(node: &mut Node<'_>, x: Value, y: Value) -> Result<Val
 /// Operations that are looked at to see that a value is a size.
 const MOST_FOLLOWED: usize = 64;
 
+/// Bits of an extent: more rows than 2²⁴ are not counted with.
+const EXTENT_BITS: u32 = 24;
+
+/// Bits of what i32 holds, without its sign. No tensor has more elements.
+const I32_BITS: u32 = 31;
+
 /// Whether i32 holds a value: a size, or what had no more bits before.
 fn fits_i32(node: &Node<'_>, value: Value, left: &mut usize) -> bool {
-    let op = node.importer.graph.at(value.op);
-    let narrow = |v: ValueRef<'_>| {
-        matches!(
-            v.ty().dtype,
-            DType::I8 | DType::I16 | DType::I32 | DType::U8 | DType::U16 | DType::Bool
-        )
-    };
-    matches!(op.op(), Op::Cast(_)) && op.operand(0).is_some_and(narrow) || is_size(node, value, left)
+    bits(node, value, left).is_some_and(|bits| bits <= I32_BITS)
 }
 
-/// Whether a value is computed from shapes and constants that i32 holds.
-fn is_size(node: &Node<'_>, value: Value, left: &mut usize) -> bool {
-    let Some(rest) = left.checked_sub(1) else { return false };
-    *left = rest;
+/// How many bits a value takes at most that is computed from shapes, constants and narrower integers.
+fn bits(node: &Node<'_>, value: Value, left: &mut usize) -> Option<u32> {
+    *left = left.checked_sub(1)?;
     let op = node.importer.graph.at(value.op);
-    let mut all = |count: usize| {
+    let mut each = |count: usize| -> Option<Vec<u32>> {
         let operands = (0..count).map(|i| op.operand(i).map(|v| v.id()));
-        operands.flatten().all(|operand| is_size(node, operand, left))
+        operands.map(|operand| bits(node, operand?, left)).collect()
     };
+    let constant = |i: usize| op.operand(i).is_some_and(|v| v.constant().is_some());
     match op.op() {
         Op::Const(constant) => {
-            let ints = constant.value.to_ints();
-            ints.is_some_and(|ints| ints.iter().all(|&n| i32::try_from(n).is_ok()))
+            let greatest = constant.value.to_ints()?.into_iter().map(i64::unsigned_abs).max();
+            Some(greatest.map_or(0, |n| n.checked_ilog2().map_or(0, |log| log + 1)))
         }
-        Op::Shape(_) => true,
-        Op::Cast(_) => all(1),
-        Op::StridedSlice(_) | Op::Slice(_) | Op::Gather(_) | Op::Squeeze(_) | Op::ExpandDims(_) | Op::Reshape(_) => all(1),
-        Op::Sum(_) | Op::ReduceProd(_) | Op::ReduceMax(_) | Op::ReduceMin(_) => all(1),
-        Op::Add(_) | Op::Sub(_) | Op::Mul(_) | Op::FloorDiv(_) | Op::FloorMod(_) | Op::Maximum(_) | Op::Minimum(_) => all(2),
-        Op::Pack(_) | Op::Concatenation(_) => all(op.operands().len()),
-        _ => false,
+        Op::Shape(_) => Some(EXTENT_BITS),
+        Op::Cast(_) => {
+            let from = op.operand(0)?;
+            let own = match from.ty().dtype {
+                DType::Bool => Some(1),
+                DType::I8 | DType::U8 => Some(8),
+                DType::I16 | DType::U16 => Some(16),
+                DType::I32 => Some(I32_BITS),
+                _ => None,
+            };
+            let inner = bits(node, from.id(), left);
+            own.into_iter().chain(inner).min()
+        }
+        Op::StridedSlice(_) | Op::Slice(_) | Op::Gather(_) | Op::Squeeze(_) | Op::ExpandDims(_) | Op::Reshape(_) => Some(each(1)?[0]),
+        Op::ReduceMax(_) | Op::ReduceMin(_) => Some(each(1)?[0]),
+        // Extents are multiplied to count elements, and summed to count what lies side by side.
+        Op::Sum(_) | Op::ReduceProd(_) => each(1).map(|_| I32_BITS),
+        Op::Mul(_) => {
+            let both = each(2)?;
+            let counts = !constant(0) && !constant(1);
+            Some(if counts {
+                both.into_iter().max()?.max(I32_BITS)
+            } else {
+                both.into_iter().sum()
+            })
+        }
+        Op::Add(_) | Op::Sub(_) => Some(each(2)?.into_iter().max()? + 1),
+        Op::FloorDiv(_) => Some(each(2)?[0]),
+        Op::FloorMod(_) | Op::Maximum(_) | Op::Minimum(_) => each(2)?.into_iter().max(),
+        Op::Pack(_) | Op::Concatenation(_) => each(op.operands().len())?.into_iter().max(),
+        _ => None,
     }
 }

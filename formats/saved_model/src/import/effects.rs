@@ -1,8 +1,10 @@
-//! Which variables a signature assigns, and the order of reading and writing them.
+//! Which variables signatures assign, what initializes them, and the order of reading and writing them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use planish_core::graph::{Graph, OpId};
+use planish_core::model::{GraphId, Model};
+use planish_core::op::AssignVariable;
 
 use crate::Error;
 use crate::function::Body;
@@ -14,10 +16,26 @@ use super::{Bound, Importer};
 /// What is known of effects while one signature is imported.
 #[derive(Default)]
 pub(super) struct Effects {
+    /// The variables that this signature assigns, or one that was imported before.
     assigned: BTreeSet<usize>,
+    /// Whether this signature assigns any.
+    assigns_some: bool,
+    /// Whether this signature writes files.
+    writes_files: bool,
     /// The handle nodes of hash tables that the signature changes.
     changed_tables: BTreeSet<String>,
     order: Order,
+}
+
+/// What signatures share: variables, whose state outlasts a call.
+#[derive(Default)]
+pub(super) struct Shared {
+    /// The variables that any signature assigns, as far as they are known.
+    assigned: BTreeSet<usize>,
+    /// Whether a signature was imported before all of them were known.
+    incomplete: bool,
+    /// The graph that initializes them.
+    initializer: Option<GraphId>,
 }
 
 /// The last accesses of each variable in the graph being built.
@@ -31,10 +49,20 @@ pub(super) struct Order {
 impl Effects {
     /// Whether order matters at all.
     pub(super) fn tracked(&self) -> bool {
-        !self.assigned.is_empty()
+        !self.assigned.is_empty() || self.writes_files
     }
 
-    /// Whether the signature assigns this variable.
+    /// Whether running the signature does more than to compute its outputs.
+    pub(super) fn has_some(&self) -> bool {
+        self.assigns_some || self.writes_files
+    }
+
+    /// Whether the graph being built, or one that it runs, accesses a variable that is assigned.
+    pub(super) fn touched(&self) -> bool {
+        self.order.touched
+    }
+
+    /// Whether a signature assigns this variable.
     pub(super) fn assigns(&self, variable: usize) -> bool {
         self.assigned.contains(&variable)
     }
@@ -44,7 +72,7 @@ impl Effects {
         self.changed_tables.contains(name)
     }
 
-    /// All variables that the signature assigns.
+    /// All variables that are assigned.
     pub(super) fn assigned(&self) -> Vec<usize> {
         self.assigned.iter().copied().collect()
     }
@@ -117,6 +145,11 @@ fn changes_table(op: &str) -> bool {
         .any(|prefix| op.starts_with(prefix))
 }
 
+/// Whether an operation writes a file, which nothing reads by its results.
+pub(super) fn writes_file(op: &str) -> bool {
+    op.starts_with("Save") || matches!(op, "WriteFile" | "MergeV2Checkpoints")
+}
+
 /// The functions that a node names.
 fn functions_of(node: &NodeDef) -> impl Iterator<Item = &str> {
     node.attrs.values().filter_map(|a| a.value.as_ref()).flat_map(|attr| {
@@ -132,13 +165,63 @@ fn functions_of(node: &NodeDef) -> impl Iterator<Item = &str> {
 impl Importer {
     /// Forgets the effects of the signature before.
     pub(super) fn reset_effects(&mut self) {
-        self.effects = Effects::default();
+        self.effects = Effects {
+            assigned: self.shared.assigned.clone(),
+            ..Effects::default()
+        };
     }
 
-    /// Finds out which variables and tables running these nodes of a root frame changes.
+    /// Notes what this signature assigns: state that it shares with all others.
+    fn share_assigned(&mut self, assigned: BTreeSet<usize>) {
+        self.effects.assigns_some = !assigned.is_empty();
+        let known = self.shared.assigned.len();
+        self.shared.assigned.extend(assigned);
+        self.shared.incomplete |= self.shared.assigned.len() > known && !self.model.signatures.is_empty();
+        self.effects.assigned = self.shared.assigned.clone();
+    }
+
+    /// Forgets all signatures if one was imported without knowing what a later one assigns; tells whether it did, and all have
+    /// to be imported again.
+    pub(crate) fn start_again(&mut self) -> bool {
+        if !self.shared.incomplete {
+            return false;
+        }
+        self.shared = Shared {
+            assigned: std::mem::take(&mut self.shared.assigned),
+            ..Shared::default()
+        };
+        self.model = Model::new();
+        self.repeated = 0;
+        self.entered_nodes = 0;
+        drop(self.variables.take_checks());
+        true
+    }
+
+    /// The graph that initializes the variables that any signature assigns. It is one for all of them: LiteRT runs each such graph
+    /// once, and a second one would undo what was assigned in between.
+    pub(super) fn initializing_graph(&mut self, name: &str) -> Result<Option<GraphId>, Error> {
+        if !self.effects.touched() || self.shared.initializer.is_some() {
+            return Ok(self.shared.initializer.filter(|_| self.effects.touched()));
+        }
+        let graph = self.in_graph(format!("{name}/initialize"), |importer| {
+            for variable in importer.effects.assigned() {
+                let value = importer.stored_value(variable)?;
+                let handle = importer.variable_handle(variable);
+                let value = importer.add_const(value, None);
+                importer
+                    .graph
+                    .add_declared(AssignVariable {}, &[Some(handle), Some(value)], Vec::new());
+            }
+            Ok(())
+        })?;
+        self.shared.initializer = Some(self.model.add_graph(graph));
+        Ok(self.shared.initializer)
+    }
+
+    /// Finds out which variables and tables running these nodes of a root frame changes, and whether it writes files.
     pub(super) fn find_effects(&mut self, frame: usize, nodes: &[usize]) -> Result<(), Error> {
         let body = self.frames[frame].body.clone();
-        if !self.may_assign(&body, nodes)? {
+        if !self.may_change(&body, nodes)? {
             return Ok(());
         }
         let mut assigned = BTreeSet::new();
@@ -148,6 +231,7 @@ impl Importer {
             let body = self.frames[frame].body.clone();
             for index in nodes {
                 let node = &body.nodes[index];
+                self.effects.writes_files |= writes_file(&node.op);
                 if assigns(&node.op) {
                     self.note_assignments(frame, node, &mut assigned)?;
                 }
@@ -174,7 +258,7 @@ impl Importer {
                 }
             }
         }
-        self.effects.assigned = assigned;
+        self.share_assigned(assigned);
         self.effects.changed_tables = changed;
         Ok(())
     }
@@ -222,8 +306,8 @@ impl Importer {
         }
     }
 
-    /// Whether the nodes, or functions that they call, contain any change of a variable or table.
-    fn may_assign(&self, body: &Body, nodes: &[usize]) -> Result<bool, Error> {
+    /// Whether the nodes, or functions that they call, contain any change of a variable, table or file.
+    fn may_change(&self, body: &Body, nodes: &[usize]) -> Result<bool, Error> {
         let mut seen: BTreeSet<String> = BTreeSet::new();
         let mut todo: Vec<String> = Vec::new();
         let look = |node: &NodeDef, todo: &mut Vec<String>| {
@@ -231,7 +315,7 @@ impl Importer {
             if self.library.contains(&node.op) {
                 todo.push(node.op.clone());
             }
-            assigns(&node.op) || changes_table(&node.op)
+            assigns(&node.op) || changes_table(&node.op) || writes_file(&node.op)
         };
         for &node in nodes {
             if look(&body.nodes[node], &mut todo) {

@@ -106,9 +106,9 @@ impl Importer {
             results.push(self.as_declared(value, output));
         }
         self.graph.set_results(&results);
-        if let Some(init) = self.initializer(name, top)? {
-            let init = self.model.add_graph(init);
-            let first = self.graph.add_declared(CallOnce { graph: init }, &[], Vec::new());
+        let initializers = [self.initializing_graph(name)?, self.filling_graph(name, top)?];
+        for graph in initializers.into_iter().flatten() {
+            let first = self.graph.add_declared(CallOnce { graph }, &[], Vec::new());
             for op in self.graph.ids() {
                 use OpKind::{AssignVariable, Call, HashtableFind, HashtableSize, If, ReadVariable, While};
                 let kind = self.graph.op(op).kind();
@@ -200,7 +200,7 @@ impl Importer {
             return Ok((outputs, Vec::new()));
         }
         let mut effects = Vec::new();
-        if self.effects.tracked() {
+        if self.effects.has_some() {
             for node in run {
                 if self.called(&body.nodes[node]).is_some() {
                     self.places_of_run(top, &body.nodes[node].name, &mut effects)?;
@@ -283,7 +283,7 @@ impl Importer {
             return Ok((outputs, Vec::new()));
         }
         let mut effects = Vec::new();
-        if self.effects.tracked() {
+        if self.effects.has_some() {
             for node in &body.control_results {
                 self.places_of_run(frame, node, &mut effects)?;
             }

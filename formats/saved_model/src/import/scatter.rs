@@ -1,11 +1,14 @@
 //! Operations that write elements by position, in tensors and in variables.
 
+use std::collections::BTreeSet;
+
 use planish_core::graph::Value;
 use planish_core::op::{BroadcastTo, ExpandDims, Fill, Gather, Greater, Maximum, Reshape, ScatterNd, SelectV2, Shape};
 use planish_core::tensor::Tensor;
 use planish_core::types::DType;
 
-use super::binary::{add, div, sub};
+use super::binary::{add, sub};
+use super::division::cut;
 use super::index::slice_of;
 use super::node::{Node, one};
 use super::resource::changed;
@@ -58,13 +61,23 @@ fn once(node: &mut Node<'_>, sum: Value, hits: Value, indices: Value) -> Result<
         let (_, leading) = dims.split_last()?;
         leading.iter().map(|dim| dim.known()).product::<Option<usize>>()
     });
-    if tuples.is_some_and(|n| n < 2) || !matches!(node.dtype(sum), DType::F32 | DType::I32) {
+    if tuples.is_some_and(|n| n < 2) || are_distinct(node, indices) || !matches!(node.dtype(sum), DType::F32 | DType::I32 | DType::I64) {
         return Ok(sum);
     }
     let one = node.add_int(1);
     let times = node.add(Maximum {}, &[hits, one])?;
     let times = node.cast(times, node.dtype(sum))?;
-    div(node, sum, times)
+    cut(node, sum, times)
+}
+
+/// Whether tuples of indices are known, and no two the same.
+fn are_distinct(node: &Node<'_>, indices: Value) -> bool {
+    let Some(tensor) = node.constant(indices) else { return false };
+    let (Some(ints), Some(&depth)) = (tensor.to_ints(), tensor.dims().last()) else {
+        return false;
+    };
+    let mut seen = BTreeSet::new();
+    depth > 0 && ints.chunks(depth).all(|tuple| seen.insert(tuple))
 }
 
 fn tensor_scatter(node: &mut Node<'_>, scatter: Scatter) -> Imported {

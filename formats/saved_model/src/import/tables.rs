@@ -2,7 +2,8 @@
 
 mod filling;
 
-use planish_core::graph::{Graph, Value, ValueInfo};
+use planish_core::graph::{Value, ValueInfo};
+use planish_core::model::GraphId;
 use planish_core::op::{
     ArgMax, Equal, ExpandDims, Fill, Gather, Hashtable, HashtableFind, HashtableImport, HashtableSize, ReduceAny, SelectV2,
 };
@@ -126,23 +127,16 @@ impl Importer {
         self.content(table, filling, top)
     }
 
-    /// Starts a graph that initializes variables and tables, outside of any other.
-    pub(super) fn initializer(&mut self, name: &str, top: usize) -> Result<Option<Graph>, Error> {
-        let (variables, tables) = (self.effects.assigned(), self.used_tables());
-        if variables.is_empty() && tables.is_empty() {
+    /// The graph that fills the tables that this signature reads, where it reads any; built outside of any other.
+    pub(super) fn filling_graph(&mut self, name: &str, top: usize) -> Result<Option<GraphId>, Error> {
+        let tables = self.used_tables();
+        if tables.is_empty() {
             return Ok(None);
         }
-        self.in_graph(format!("{name}/initialize"), |importer| {
-            for &variable in &variables {
-                let value = importer.stored_value(variable)?;
-                let handle = importer.variable_handle(variable);
-                let value = importer.add_const(value, None);
-                let op = planish_core::op::AssignVariable {};
-                importer.graph.add_declared(op, &[Some(handle), Some(value)], Vec::new());
-            }
+        let graph = self.in_graph(format!("{name}/fill_tables"), |importer| {
             tables.iter().try_for_each(|&table| importer.fill_table(table, top))
-        })
-        .map(Some)
+        })?;
+        Ok(Some(self.model.add_graph(graph)))
     }
 }
 

@@ -5,7 +5,7 @@ use planish_core::op::Foreign;
 use prost::Message as _;
 
 use super::super::Bound;
-use super::super::effects::assigns;
+use super::super::effects::{assigns, writes_file};
 use super::Node;
 use crate::Error;
 
@@ -44,6 +44,13 @@ impl Node<'_> {
             false => None,
         };
         let results = self.add_declared(op, &operands, types);
+        if writes_file(&self.def().op)
+            && let Some(&id) = self.created.last()
+        {
+            let graph = &mut self.importer.graph;
+            // As below: an effect is what something runs before or after.
+            graph.add_after(graph.parameters_op(), id);
+        }
         if let (Some(variable), Some(result)) = (assigned, results.first()) {
             let handle = self.importer.variable_handle(variable);
             let graph = &mut self.importer.graph;
