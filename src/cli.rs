@@ -12,6 +12,7 @@ mod interrupt;
 mod model_arguments;
 mod npz;
 mod passes;
+mod places;
 mod progress;
 mod run;
 mod size;
@@ -52,7 +53,7 @@ pub(crate) fn main() -> i32 {
             let _ = out.flush();
             let bold = io::stderr().is_terminal();
             let (start, end) = if bold { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
-            let _ = writeln!(io::stderr(), "{start}error:{end} {}", with_causes(&*error));
+            let _ = writeln!(io::stderr(), "{start}error:{end} {}", printable(&with_causes(&*error)));
             1
         }
     }
@@ -67,6 +68,26 @@ fn run(verb: Verb, out: &mut dyn Write) -> Outcome {
         Verb::Passes(arguments) => passes::run(arguments, out),
         Verb::Run(arguments) => run::run(arguments, out),
     }
+}
+
+/// How much of a message is shown: names in a model may be of any length.
+const MOST_SHOWN: usize = 8000;
+
+/// A message whose names cannot move the cursor, nor fill the screen.
+fn printable(message: &str) -> String {
+    let shown = message.char_indices().nth(MOST_SHOWN).map_or(message.len(), |(end, _)| end);
+    let mut text = String::with_capacity(shown);
+    for c in message[..shown].chars() {
+        match c {
+            '\n' | '\t' => text.push(c),
+            c if c.is_control() => text.extend(c.escape_default()),
+            c => text.push(c),
+        }
+    }
+    if shown < message.len() {
+        text.push_str(&format!(" … ({} bytes more)", message.len() - shown));
+    }
+    text
 }
 
 /// Whether whoever read our output has enough of it.
@@ -92,4 +113,16 @@ fn with_causes(error: &dyn Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_do_not_move_the_cursor_nor_go_on_for_ever() {
+        assert_eq!(printable("op `a\u{1b}[2J`\n\tline"), "op `a\\u{1b}[2J`\n\tline");
+        let long = printable(&"é".repeat(MOST_SHOWN + 5));
+        assert!(long.ends_with(" … (10 bytes more)") && long.chars().count() < MOST_SHOWN + 30);
+    }
 }

@@ -61,8 +61,11 @@ fn settle(graph: &mut Graph, id: OpId, target: Target, cx: &mut Context<'_>) -> 
             Ok(because) => cx.decide(graph, id, Choice::WeightOnly, because),
             Err(because) => {
                 if cx.allow_change() {
+                    // What else reads the weight would bring its integers into the file again.
+                    for reader in graph.uses(real) {
+                        cx.decide(graph, reader.op, Choice::Float, because.clone());
+                    }
                     graph.replace(real, original);
-                    cx.decide(graph, id, Choice::Float, because);
                     changed += 1;
                 }
             }

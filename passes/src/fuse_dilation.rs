@@ -41,8 +41,8 @@ fn behind<'g>(value: ValueRef<'g>, line: bool) -> Result<ValueRef<'g>, Skip> {
         _ => (before, value),
     };
     let by_axis = match op.op() {
-        Op::Squeeze(squeeze) => squeeze.axes == [1],
-        Op::ExpandDims(_) => op.operand(1).and_then(integers).is_some_and(|axis| axis == [1]),
+        Op::Squeeze(squeeze) => squeeze.axes == [1] || squeeze.axes == [-3],
+        Op::ExpandDims(_) => op.operand(1).and_then(integers).is_some_and(|axis| axis == [1] || axis == [-3]),
         _ => false,
     };
     match (flat.ty().shape.dims(), image.ty().shape.dims()) {

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use planish_core::op::{Const, Reshape};
-use planish_core::{Changed, Context, Error, Graph, Meaning, Model, Op, Pass, PassEntry, Value, inventory};
+use planish_core::{Changed, Context, Error, Graph, Meaning, Model, Op, Pass, PassEntry, Tensor, Value, inventory};
 
 use crate::loops::{Loop, loops};
 
@@ -42,10 +42,15 @@ fn simplify(model: &mut Model, found: Loop, cx: &mut Context<'_>) -> bool {
     let initial = found.initial(model);
     let results = model.graph(found.outer).results_of(found.op);
     let mut gone = BTreeSet::new();
+    let mut asked = None;
+    let mut allowed = || *asked.get_or_insert_with(|| cx.allow_change());
 
     for (position, &start) in initial.iter().enumerate() {
         if !found.is_invariant(model, position) {
             continue;
+        }
+        if !allowed() {
+            return false;
         }
         let outer = model.graph_mut(found.outer);
         outer.replace(results[position], start);
@@ -78,6 +83,9 @@ fn simplify(model: &mut Model, found: Loop, cx: &mut Context<'_>) -> bool {
                 && alike(model.graph(found.body), first, second)
         });
         if let Some(first) = twin {
+            if !allowed() {
+                return false;
+            }
             model.graph_mut(found.outer).replace(results[second], results[first]);
             for id in [found.cond, found.body] {
                 let graph = model.graph_mut(id);
@@ -88,7 +96,11 @@ fn simplify(model: &mut Model, found: Loop, cx: &mut Context<'_>) -> bool {
         }
     }
 
-    derive_from_others(model, found, &results);
+    let derived = derived_from_others(model, found, &results);
+    if !derived.is_empty() && !allowed() {
+        return false;
+    }
+    derive(model, found, &results, derived);
 
     let outer = model.graph(found.outer);
     let cond = model.graph(found.cond);
@@ -110,15 +122,18 @@ fn simplify(model: &mut Model, found: Loop, cx: &mut Context<'_>) -> bool {
     if gone.len() == initial.len() {
         gone.pop_first();
     }
-    if gone.is_empty() || !cx.allow_change() {
+    if gone.is_empty() || !allowed() {
         return false;
     }
     found.remove(model, &gone);
     true
 }
 
-/// A part that is another one under another shape, both zero at first, is reshaped from that one after the loop.
-fn derive_from_others(model: &mut Model, found: Loop, results: &[Value]) {
+/// A part of the state that is another one under another shape: both positions, and that shape.
+type Derived = (usize, usize, Tensor);
+
+/// The parts that nothing in the loop reads and that are others under another shape, both zero at first.
+fn derived_from_others(model: &Model, found: Loop, results: &[Value]) -> Vec<Derived> {
     let initial = found.initial(model);
     let (body, cond) = (model.graph(found.body), model.graph(found.cond));
     let (parameters, next) = (body.parameters(), body.results());
@@ -139,6 +154,11 @@ fn derive_from_others(model: &mut Model, found: Loop, results: &[Value]) {
             derived.push((position, other, shape.clone()));
         }
     }
+    derived
+}
+
+/// Reshapes them from the others after the loop.
+fn derive(model: &mut Model, found: Loop, results: &[Value], derived: Vec<Derived>) {
     for (position, other, shape) in derived {
         let outer = model.graph_mut(found.outer);
         let uses = outer.uses(results[position]);

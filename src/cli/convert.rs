@@ -14,6 +14,7 @@ use regex::Regex;
 use serde::Serialize;
 
 use super::model_arguments::ModelArguments;
+use super::places;
 use super::progress::Progress;
 use super::size::{self, Size};
 use super::{Outcome, with_causes};
@@ -184,46 +185,24 @@ fn explained(error: &planish::Error, arguments: &Arguments) -> String {
     }
 }
 
-/// Refuses places in folders that are not there, a report in the place of a model, and a model in the place of a part of what
-/// is read.
+/// Refuses places in folders that are not there, and in the place of what is read or written besides.
 fn check_places(arguments: &Arguments) -> Outcome {
-    for path in [Some(&arguments.output), arguments.report.as_ref()].into_iter().flatten() {
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
-            return Err(format!(
-                "cannot write `{}`: there is no folder `{}`; make it first",
-                path.display(),
-                folder.display()
-            )
-            .into());
-        }
-    }
-    let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let input = whole(&arguments.model.model);
-    let output = whole(&arguments.output);
-    if input.is_dir() && output.starts_with(&input) && output.is_file() {
-        return Err(format!(
-            "`{}` is a part of the model that is read; write to another file",
-            arguments.output.display()
-        )
-        .into());
+    let (model, output) = (&arguments.model.model, &arguments.output);
+    places::check_folder(output)?;
+    // A .tflite file may be rewritten in its place: it has been read by then.
+    if model.is_dir() {
+        places::check_not_read(output, &[model])?;
     }
     let Some(report) = &arguments.report else { return Ok(()) };
-    let place = whole(report);
-    if place == output || *report == arguments.output {
+    places::check_folder(report)?;
+    if places::are_one(report, output) {
         return Err(format!(
             "the report would overwrite the model `{}`; choose another file for one of them",
             report.display()
         )
         .into());
     }
-    if place == input || place.starts_with(&input) && place.is_file() {
-        return Err(format!(
-            "the report would overwrite what is read, `{}`; choose another file for it",
-            report.display()
-        )
-        .into());
-    }
-    Ok(())
+    places::check_not_read(report, &[model])
 }
 
 /// The expressions of `--skip` that match no operation with constant weights.

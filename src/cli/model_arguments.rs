@@ -13,7 +13,7 @@ pub(super) struct ModelArguments {
     #[arg(value_name = "MODEL")]
     pub(super) model: PathBuf,
     /// Reads this signature, or the concrete function of this name or at this path, as `inspect` lists them; may be given several
-    /// times [default: every signature]
+    /// times, except for `run` [default: every signature; for `run`, serving_default]
     #[arg(long = "signature", value_name = "NAME")]
     pub(super) signatures: Vec<String>,
     /// Reads the MetaGraph with exactly these tags, separated by commas [default: serve]

@@ -207,11 +207,8 @@ mod tests {
     fn there_and_back(tensor: &Tensor) -> Tensor {
         let mut bytes = Vec::new();
         write_npy(tensor, &mut bytes).expect("writing to memory");
-        assert_eq!(
-            (bytes.len() - tensor.bytes().len() * usize::from(tensor.dtype() != DType::String)) % 64
-                * usize::from(tensor.dtype() != DType::String),
-            0
-        );
+        let header = bytes.iter().position(|&b| b == b'\n').expect("the header ends");
+        assert_eq!((header + 1) % 64, 0);
         read_npy(&mut &*bytes, MAX_SMALL).expect("what was written is read")
     }
 

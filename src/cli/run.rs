@@ -12,6 +12,7 @@ use planish::saved_model::is_saved_model;
 use super::Outcome;
 use super::model_arguments::ModelArguments;
 use super::npz::{self, Npz};
+use super::places;
 use super::progress::Progress;
 
 /// Runs a model on inputs from an .npz file and writes its outputs to another
@@ -35,6 +36,8 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: Arguments, _: &mut dyn Write) -> Outcome {
     let path = &arguments.model.model;
+    places::check_folder(&arguments.outputs)?;
+    places::check_not_read(&arguments.outputs, &[path, &arguments.inputs])?;
     let progress = Progress::start(format!("reading {}", path.display()));
     let mut options = arguments.model.options()?;
     if arguments.model.signatures.len() > 1 {
@@ -104,6 +107,9 @@ fn choose<'m>(model: &'m Model, wanted: Option<&str>) -> Result<&'m Signature, S
     }
 }
 
+/// Samples without elements take no room in a file, but some here.
+const MOST_SAMPLES: usize = 1 << 20;
+
 /// The inputs of each call: one call, or one for each sample.
 fn calls(
     model: &Model,
@@ -121,6 +127,11 @@ fn calls(
     };
     if count == 0 {
         return Err("there is no sample in the inputs".into());
+    }
+    if count > MOST_SAMPLES {
+        return Err(format!(
+            "there are {count} samples in the inputs; give {MOST_SAMPLES} at a time at most"
+        ));
     }
     let mut calls = vec![BTreeMap::new(); count];
     for ((name, array), parameter) in inputs.iter().zip(graph.parameters()) {

@@ -103,10 +103,16 @@ impl Blob {
         }
     }
 
-    /// A number that equal contents have in common, from a few places.
+    /// A number that equal contents have in common: of all bytes where they are few, else from a few places.
     fn sample(&self) -> u64 {
         let mut room = Vec::new();
         let mut hash = 0xcbf2_9ce4_8422_2325u64;
+        if let (Source::Packed(bytes), true) = (&self.source, self.len <= 256) {
+            for &byte in bytes.as_slice() {
+                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+            }
+            return hash;
+        }
         let places = (self.len / 16).min(16);
         for place in 0..places {
             let start = (self.len / 16 - 1) * place / places.saturating_sub(1).max(1) * 16;

@@ -12,6 +12,8 @@ use crate::error::Error;
 fn join(args: &Args<'_>, inputs: &[&Tensor], extents: &[usize], before: usize, behind: usize, dims: &[usize]) -> Result<Tensor, Error> {
     let cells: Vec<Cells<'_>> = inputs.iter().map(|t| Cells::of(t)).collect();
     let mut builder = Builder::new(args, inputs[0], dims)?;
+    // Where there are no elements, there may be any number of places for them.
+    let before = if dims.contains(&0) { 0 } else { before };
     for outer in 0..before {
         for (cells, extent) in cells.iter().zip(extents) {
             builder.push(cells, outer * extent * behind, extent * behind);
@@ -60,6 +62,7 @@ pub(crate) fn pack(op: &Pack, args: &Args<'_>) -> Result<Tensor, Error> {
 
 fn take_apart(args: &Args<'_>, input: &Tensor, axis: usize, sizes: &[usize], squeeze: bool) -> Result<Vec<Tensor>, Error> {
     let (before, extent, behind) = around(input.dims(), axis);
+    let before = if input.dims().contains(&0) { 0 } else { before };
     let cells = Cells::of(input);
     let mut start = 0;
     let mut parts = Vec::with_capacity(sizes.len());

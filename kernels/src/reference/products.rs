@@ -236,9 +236,12 @@ pub(crate) fn batch_matmul(op: &BatchMatmul, args: &Args<'_>, engine: &mut Engin
     let mut places = Vec::new();
     let row = batch.last().copied().unwrap_or(1);
     let inner = [0, 1].map(|i: usize| steps[i].last().copied().unwrap_or(0));
-    for_each_row(&batch, [&steps[0], &steps[1]], |[a, b]| {
-        places.extend((0..row).map(|i| (a + i * inner[0], b + i * inner[1])))
-    });
+    // Products without elements take no room, however many they are.
+    if m > 0 && n > 0 {
+        for_each_row(&batch, [&steps[0], &steps[1]], |[a, b]| {
+            places.extend((0..row).map(|i| (a + i * inner[0], b + i * inner[1])))
+        });
+    }
     if x.dtype() != DType::F32 {
         return numbers!(
             x.dtype(),

@@ -14,7 +14,7 @@ pub(super) enum Element {
 }
 
 /// Strings of a few bytes take many times as many in memory.
-const MOST_STRINGS: usize = 1 << 24;
+const MOST_STRINGS: usize = 1 << 20;
 
 const PLAIN: &[(&str, DType)] = &[
     ("f4", DType::F32),

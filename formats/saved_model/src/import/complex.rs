@@ -88,13 +88,6 @@ pub(super) fn filled(node: &mut Node<'_>, parts: Parts) -> Result<(Value, Value)
 
 type Pair = fn(&mut Node<'_>, Value, Value) -> Result<Value, Stop>;
 
-fn product(node: &mut Node<'_>, x: Option<Value>, y: Option<Value>) -> Result<Option<Value>, Stop> {
-    match (x, y) {
-        (Some(x), Some(y)) => Ok(Some(mul(node, x, y)?)),
-        _ => Ok(None),
-    }
-}
-
 /// A sum or difference of terms of one shape, of which zeros may be missing.
 fn combined(node: &mut Node<'_>, x: Option<Value>, y: Option<Value>, minus: bool) -> Result<Option<Value>, Stop> {
     Ok(match (x, y) {
@@ -104,9 +97,16 @@ fn combined(node: &mut Node<'_>, x: Option<Value>, y: Option<Value>, minus: bool
     })
 }
 
-fn times_parts(node: &mut Node<'_>, x: Parts, y: Parts) -> Result<Parts, Stop> {
-    let (a, b) = (product(node, x.re, y.re)?, product(node, x.im, y.im)?);
-    let (c, d) = (product(node, x.re, y.im)?, product(node, x.im, y.re)?);
+/// The product of two complex values, of which `product` multiplies the parts.
+pub(super) fn multiplied(
+    node: &mut Node<'_>,
+    x: Parts,
+    y: Parts,
+    product: &dyn Fn(&mut Node<'_>, Value, Value) -> Result<Value, Stop>,
+) -> Result<Parts, Stop> {
+    let mut of = |x: Option<Value>, y: Option<Value>| x.zip(y).map(|(x, y)| product(node, x, y)).transpose();
+    let (a, b) = (of(x.re, y.re)?, of(x.im, y.im)?);
+    let (c, d) = (of(x.re, y.im)?, of(x.im, y.re)?);
     Ok(Parts {
         re: combined(node, a, b, true)?,
         im: combined(node, c, d, false)?,
@@ -119,7 +119,7 @@ pub(super) fn multiply(node: &mut Node<'_>) -> Imported {
         return one(mul(node, x, y)?);
     }
     let (x, y) = (parts(node, 0)?, parts(node, 1)?);
-    Ok(vec![Bound::Complex(times_parts(node, x, y)?)])
+    Ok(vec![Bound::Complex(multiplied(node, x, y, &mul)?)])
 }
 
 pub(super) fn sum(node: &mut Node<'_>) -> Imported {
@@ -151,7 +151,7 @@ pub(super) fn quotient(node: &mut Node<'_>) -> Imported {
             let (re, im) = filled(node, y)?;
             let negated = node.add(Neg {}, &[im])?;
             let conjugate = Parts { im: Some(negated), ..y };
-            let above = times_parts(node, x, conjugate)?;
+            let above = multiplied(node, x, conjugate, &mul)?;
             let (a, b) = (mul(node, re, re)?, mul(node, im, im)?);
             (above, add(node, a, b)?)
         }
@@ -169,7 +169,8 @@ pub(super) fn negated(node: &mut Node<'_>) -> Imported {
 }
 
 pub(super) fn conjugate(node: &mut Node<'_>) -> Imported {
-    if !computes(node) {
+    // Other than for most operations, complex numbers are the default here.
+    if node.attr("T").is_some() && !computes(node) {
         return Err(Stop::Foreign);
     }
     let x = parts(node, 0)?;

@@ -89,7 +89,6 @@ fn bits(node: &Node<'_>, value: Value, left: &mut usize) -> Option<u32> {
         let operands = (0..count).map(|i| op.operand(i).map(|v| v.id()));
         operands.map(|operand| bits(node, operand?, left)).collect()
     };
-    let constant = |i: usize| op.operand(i).is_some_and(|v| v.constant().is_some());
     match op.op() {
         Op::Const(constant) => {
             let greatest = constant.value.to_ints()?.into_iter().map(i64::unsigned_abs).max();
@@ -111,16 +110,13 @@ fn bits(node: &Node<'_>, value: Value, left: &mut usize) -> Option<u32> {
         Op::StridedSlice(_) | Op::Slice(_) | Op::Gather(_) | Op::Squeeze(_) | Op::ExpandDims(_) | Op::Reshape(_) => Some(each(1)?[0]),
         Op::ReduceMax(_) | Op::ReduceMin(_) => Some(each(1)?[0]),
         // Extents are multiplied to count elements, and summed to count what lies side by side.
-        Op::Sum(_) | Op::ReduceProd(_) => each(1).map(|_| I32_BITS),
-        Op::Mul(_) => {
-            let both = each(2)?;
-            let counts = !constant(0) && !constant(1);
-            Some(if counts {
-                both.into_iter().max()?.max(I32_BITS)
-            } else {
-                both.into_iter().sum()
-            })
+        Op::Sum(_) | Op::ReduceProd(_) => {
+            let parts = op.operand(0)?.producer();
+            let any_constant = (0..parts.operands().len()).any(|i| parts.operand(i).is_some_and(|v| v.constant().is_some()));
+            let of_a_shape = !matches!(parts.op(), Op::Pack(_) | Op::Concatenation(_)) || !any_constant;
+            each(1).filter(|_| of_a_shape).map(|_| I32_BITS)
         }
+        Op::Mul(_) => Some(each(2)?.into_iter().sum()),
         Op::Add(_) | Op::Sub(_) => Some(each(2)?.into_iter().max()? + 1),
         Op::FloorDiv(_) => Some(each(2)?[0]),
         Op::FloorMod(_) | Op::Maximum(_) | Op::Minimum(_) => each(2)?.into_iter().max(),

@@ -21,8 +21,22 @@ use super::{Imported, Stop};
 const MOST_ELEMENTS: usize = 1 << 22;
 
 pub(super) fn rfft_2d(node: &mut Node<'_>) -> Imported {
-    let (x, length) = (node.value(0)?, node.index_input(1)?);
-    one(node.add(Rfft2d {}, &[x, length])?)
+    let x = node.value(0)?;
+    let lengths = node.ints(1).unwrap_or_default();
+    let has_kernel = |&length: &i64| u64::try_from(length).is_ok_and(u64::is_power_of_two);
+    if lengths.iter().all(has_kernel) {
+        let lengths = node.index_input(1)?;
+        return one(node.add(Rfft2d {}, &[x, lengths])?);
+    }
+    let [rows, length] = lengths[..] else { return Err(Stop::Foreign) };
+    if node.known_rank(x)? < 2 || usize::try_from(rows).ok() != node.shape(x).dim(node.known_rank(x)? - 2).known() {
+        return Err(Stop::Foreign);
+    }
+    let half = half_spectrum(node, x, length_of(length)?)?;
+    let half = swapped(node, half)?;
+    let whole = transformed(node, half)?;
+    let y = swapped(node, whole)?;
+    both(y.re, y.im)
 }
 
 pub(super) fn rfft(node: &mut Node<'_>) -> Imported {
@@ -31,11 +45,20 @@ pub(super) fn rfft(node: &mut Node<'_>) -> Imported {
     if length.is_power_of_two() {
         return one(spectrum(node, x, length)?);
     }
+    let y = half_spectrum(node, x, length)?;
+    both(y.re, y.im)
+}
+
+/// Half the spectrum of reals along the last axis, of any length.
+fn half_spectrum(node: &mut Node<'_>, x: Value, length: usize) -> Result<Parts, Stop> {
     let bins = length / 2 + 1;
     let x = cut(node, x, length)?;
     let re = product(node, x, bins, &|k, n| turn(k, n, length).cos())?;
     let im = product(node, x, bins, &|k, n| -turn(k, n, length).sin())?;
-    both(Some(re), Some(im))
+    Ok(Parts {
+        re: Some(re),
+        im: Some(im),
+    })
 }
 
 /// The inverse of a transform of reals: of a spectrum whose other half is the mirrored one, so that all of its terms but the first
@@ -43,6 +66,26 @@ pub(super) fn rfft(node: &mut Node<'_>) -> Imported {
 pub(super) fn irfft(node: &mut Node<'_>) -> Imported {
     let length = length_input(node)?;
     let x = parts(node, 0)?;
+    one(reals_of(node, x, length)?)
+}
+
+/// The same along two axes: of complex numbers along the first of them, as many as there are.
+pub(super) fn irfft_2d(node: &mut Node<'_>) -> Imported {
+    let [rows, length] = node.ints(1)?[..] else {
+        return Err(Stop::Foreign);
+    };
+    let x = parts(node, 0)?;
+    let x = swapped(node, x)?;
+    let part = x.re.or(x.im).ok_or(Stop::Foreign)?;
+    if usize::try_from(rows) != Ok(last_extent(node, part)?) {
+        return Err(Stop::Foreign);
+    }
+    let x = transformed_back(node, x)?;
+    let x = swapped(node, x)?;
+    one(reals_of(node, x, length_of(length)?)?)
+}
+
+fn reals_of(node: &mut Node<'_>, x: Parts, length: usize) -> Result<Value, Stop> {
     let bins = match (x.re, x.im) {
         (Some(part), _) | (None, Some(part)) => last_extent(node, part)?,
         (None, None) => return Err(Stop::Foreign),
@@ -60,8 +103,8 @@ pub(super) fn irfft(node: &mut Node<'_>) -> Imported {
     let re = of(x.re, &|n, k| turn(n, k, length).cos())?;
     let im = of(x.im, &|n, k| -turn(n, k, length).sin())?;
     match (re, im) {
-        (Some(re), Some(im)) => one(add(node, re, im)?),
-        (Some(only), None) | (None, Some(only)) => one(only),
+        (Some(re), Some(im)) => add(node, re, im),
+        (Some(only), None) | (None, Some(only)) => Ok(only),
         (None, None) => Err(Stop::Foreign),
     }
 }
@@ -73,17 +116,58 @@ pub(super) fn fft(node: &mut Node<'_>) -> Imported {
     both(y.re, y.im)
 }
 
-/// The inverse: with real and imaginary parts swapped before and after it is the transform, and `1 / n`.
+/// The same along the last two axes.
+pub(super) fn fft_2d(node: &mut Node<'_>) -> Imported {
+    along_both(node, transformed)
+}
+
 pub(super) fn ifft(node: &mut Node<'_>) -> Imported {
     let x = parts(node, 0)?;
+    let y = transformed_back(node, x)?;
+    both(y.re, y.im)
+}
+
+pub(super) fn ifft_2d(node: &mut Node<'_>) -> Imported {
+    along_both(node, transformed_back)
+}
+
+fn along_both(node: &mut Node<'_>, transform: fn(&mut Node<'_>, Parts) -> Result<Parts, Stop>) -> Imported {
+    let x = parts(node, 0)?;
+    let x = transform(node, x)?;
+    let x = swapped(node, x)?;
+    let x = transform(node, x)?;
+    let y = swapped(node, x)?;
+    both(y.re, y.im)
+}
+
+/// With the last two axes swapped.
+fn swapped(node: &mut Node<'_>, x: Parts) -> Result<Parts, Stop> {
+    let mut of = |part: Option<Value>| -> Result<Option<Value>, Stop> {
+        let Some(part) = part else { return Ok(None) };
+        let rank = node.known_rank(part)?;
+        let mut order: Vec<i32> = (0..rank as i32).collect();
+        order.swap(rank.checked_sub(2).ok_or(Stop::Foreign)?, rank - 1);
+        let order = node.add_ints(&order);
+        node.add(Transpose {}, &[part, order]).map(Some)
+    };
+    Ok(Parts {
+        re: of(x.re)?,
+        im: of(x.im)?,
+    })
+}
+
+/// The inverse: with real and imaginary parts swapped before and after it is the transform, and `1 / n`.
+fn transformed_back(node: &mut Node<'_>, x: Parts) -> Result<Parts, Stop> {
     let y = transformed(node, Parts { re: x.im, im: x.re })?;
     let mut scaled = |part: Option<Value>| -> Result<Option<Value>, Stop> {
         let Some(part) = part else { return Ok(None) };
         let length = last_extent(node, part)?;
         times(node, part, 1.0 / length as f64).map(Some)
     };
-    let (re, im) = (scaled(y.im)?, scaled(y.re)?);
-    both(re, im)
+    Ok(Parts {
+        re: scaled(y.im)?,
+        im: scaled(y.re)?,
+    })
 }
 
 /// The sum of the real part's transform and `i` times the imaginary part's.
@@ -125,7 +209,7 @@ fn transform_of_reals(node: &mut Node<'_>, x: Value) -> Result<(Value, Value), S
 
 /// As the discrete Hartley transform of `re + im`, with the other half of the spectrum, which is
 /// `re - im` the other way round, behind it; and that is `re + im` of the forward transform.
-fn hartley(node: &mut Node<'_>, x: Parts, length: usize) -> Imported {
+fn hartley(node: &mut Node<'_>, x: Parts, length: usize) -> Result<Value, Stop> {
     let half = length / 2;
     let (re, im) = filled(node, x)?;
     let (plus, minus) = (add(node, re, im)?, sub(node, re, im)?);
@@ -141,7 +225,7 @@ fn hartley(node: &mut Node<'_>, x: Parts, length: usize) -> Imported {
     let (plus, minus) = (add(node, re, im)?, sub(node, re, im)?);
     let behind = reversed_part(node, minus, half)?;
     let result = node.concatenated(&[plus, behind], -1)?;
-    one(times(node, result, 1.0 / length as f64)?)
+    times(node, result, 1.0 / length as f64)
 }
 
 /// The angle that is `k * n` times the smallest one, computed from what is left of whole turns.
@@ -150,7 +234,11 @@ fn turn(k: usize, n: usize, length: usize) -> f64 {
 }
 
 fn length_input(node: &mut Node<'_>) -> Result<usize, Stop> {
-    let length = usize::try_from(node.int(1)?).ok();
+    length_of(node.int(1)?)
+}
+
+fn length_of(length: i64) -> Result<usize, Stop> {
+    let length = usize::try_from(length).ok();
     length.filter(|n| (1..=1 << 24).contains(n)).ok_or(Stop::Foreign)
 }
 

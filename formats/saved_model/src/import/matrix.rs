@@ -7,6 +7,7 @@ use planish_core::op::{BatchMatmul, Einsum, FullyConnected, Gather};
 use planish_core::types::DType;
 
 use super::binary::{mul, sub};
+use super::complex::{self, Parts};
 use super::node::{Node, one};
 use super::{Imported, Stop};
 
@@ -62,6 +63,19 @@ pub(super) fn batch_mat_mul(node: &mut Node<'_>) -> Imported {
 
 pub(super) fn einsum(node: &mut Node<'_>) -> Imported {
     let equation = node.attr_text("equation", "").to_owned();
+    if node.input_count() == 2 && complex::computes(node) {
+        let (x, y) = (complex::parts(node, 0)?, complex::parts(node, 1)?);
+        let product = |node: &mut Node<'_>, x, y| {
+            node.add(
+                Einsum {
+                    equation: equation.clone(),
+                },
+                &[x, y],
+            )
+        };
+        let Parts { re, im } = complex::multiplied(node, x, y, &product)?;
+        return complex::both(re, im);
+    }
     let inputs = node.values(0..node.input_count())?;
     if inputs.len() > 1 && inputs.iter().any(|&x| node.dtype(x) != DType::F32) {
         return Err(Stop::Foreign);

@@ -43,6 +43,12 @@ fn subtracted(node: &mut Node<'_>, x: Value, indices: Value, updates: Value) -> 
 
 /// Where an index tuple points, the update; elsewhere what was there.
 fn replaced(node: &mut Node<'_>, x: Value, indices: Value, updates: Value) -> Result<Value, Stop> {
+    let narrow = node.dtype(x);
+    if matches!(narrow, DType::I8 | DType::U8 | DType::I16 | DType::U16) {
+        let (x, updates) = (node.as_i32(x)?, node.as_i32(updates)?);
+        let wide = replaced(node, x, indices, updates)?;
+        return node.cast(wide, narrow);
+    }
     let new = scattered(node, x, indices, updates)?;
     let extents = node.add(Shape { dtype: DType::I32 }, &[updates])?;
     let unit = node.add_int(1);
