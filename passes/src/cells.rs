@@ -2,6 +2,7 @@
 
 use planish_core::{GraphId, Model, Op, OpId};
 
+use crate::fuse_lstm::is_layer;
 use crate::loops::{Loop, loops};
 
 /// How many gates the cell of an LSTM has.
@@ -31,6 +32,25 @@ pub(crate) fn lstm_cells(model: &Model) -> Vec<Cell> {
         cells.extend(splits.filter_map(|split| cell(model, found, split)));
     }
     cells
+}
+
+/// The cells that TensorFlow's converter makes one operator of, with one scale for each gate: those of layers whose last state nobody
+/// reads, without masks. Others are loops there, too, with a scale for each row.
+pub(crate) fn fusible_cells(model: &Model) -> Vec<Cell> {
+    let mut cells = lstm_cells(model);
+    cells.retain(|cell| cell.products.len() == 2 && (is_layer(model, cell.found) || cell.is_equalized(model)));
+    cells
+}
+
+impl Cell {
+    /// Whether [`EqualizeGates`](crate::EqualizeGates) has brought its gates to one range, and scales them back.
+    fn is_equalized(&self, model: &Model) -> bool {
+        let body = model.graph(self.found.body);
+        body.results_of(self.split).into_iter().any(|gate| {
+            let user = body.value(gate).only_user();
+            user.is_some_and(|user| matches!(user.op(), Op::Mul(_)) && user.operand(1).is_some_and(|by| by.constant().is_some()))
+        })
+    }
 }
 
 fn cell(model: &Model, found: Loop, split: OpId) -> Option<Cell> {

@@ -15,7 +15,7 @@ use crate::scales::{Wanted, greatest_scale};
 use crate::stored_size::{saved_as_int8, scales_size, zero_points_size};
 
 /// Only networks of so many bytes give up anything: in small ones errors are seen sooner, and there are few bytes to save.
-const LARGE: usize = 8 << 20;
+pub(crate) const LARGE: usize = 8 << 20;
 
 /// How much more rounding noise there may be in all: this part of that of all weights, at most 3 dB.
 const MORE_NOISE: f64 = 1.0;

@@ -12,7 +12,7 @@ use planish_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::arithmetic::mul;
-use crate::cells::{Cell, GATES, lstm_cells};
+use crate::cells::{Cell, GATES, fusible_cells};
 use crate::matching::{activation, integer, is_f32, read_once};
 
 /// What configures [`EqualizeGates`].
@@ -50,7 +50,7 @@ impl Pass for EqualizeGates {
 
     fn run(&self, model: &mut Model, options: &EqualizeOptions, cx: &mut Context<'_>) -> Result<Changed, Error> {
         let mut changed = 0;
-        for cell in lstm_cells(model) {
+        for cell in fusible_cells(model) {
             if cell.fan_in > options.max_fan_in as usize || cell.least_gate < options.min_gate_elements as usize {
                 continue;
             }

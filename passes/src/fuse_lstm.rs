@@ -13,7 +13,7 @@ use planish_core::{Changed, Context, Error, Graph, GraphId, Meaning, Model, Op, 
 use serde::{Deserialize, Serialize};
 
 use crate::cells::lstm_cells;
-use crate::loops::loops;
+use crate::loops::{Loop, loops};
 use crate::simplify_loops::is_zero;
 
 mod find;
@@ -28,8 +28,9 @@ pub struct FuseLstmOptions {
     pub max_fan_in: u32,
     /// Layers of another batch than one stay loops.
     pub single_batch: bool,
-    /// Layers with a gate of fewer weights stay loops, where the loop's products have enough to be quantized.
-    pub min_gate_elements: usize,
+    /// Layers whose row is reshaped on its way to the gates, as Keras 3 writes them, stay loops: quantized, the weights of a loop
+    /// have a scale for each row, and those of the operator one for each gate.
+    pub plain_only: bool,
 }
 
 impl Default for FuseLstmOptions {
@@ -37,7 +38,7 @@ impl Default for FuseLstmOptions {
         FuseLstmOptions {
             max_fan_in: u32::MAX,
             single_batch: false,
-            min_gate_elements: 0,
+            plain_only: false,
         }
     }
 }
@@ -65,8 +66,8 @@ impl Pass for FuseLstm {
         let cells: BTreeSet<(GraphId, OpId)> = lstm_cells(model).into_iter().flat_map(|cell| cell.products).collect();
         for found in loops(model) {
             let chosen = |layer: Layer| {
-                let stays_float = cells.contains(&(found.outer, layer.projection));
-                layer.chosen(model.graph(found.outer), options, stays_float)
+                let plain = cells.contains(&(found.outer, layer.projection));
+                layer.chosen(model.graph(found.outer), options, plain)
             };
             match layer(model, found).and_then(chosen) {
                 Ok(layer) => {
@@ -84,9 +85,14 @@ impl Pass for FuseLstm {
     }
 }
 
+/// Whether a loop is a layer that the operator computes, whatever its extents are.
+pub(crate) fn is_layer(model: &Model, found: Loop) -> bool {
+    layer(model, found).is_ok()
+}
+
 impl Layer {
-    /// The layer, where the options want it fused. Gates of few weights may stay float as a loop too.
-    fn chosen(self, outer: &Graph, options: &FuseLstmOptions, stays_float: bool) -> Result<Layer, Skip> {
+    /// The layer, where the options want it fused.
+    fn chosen(self, outer: &Graph, options: &FuseLstmOptions, plain: bool) -> Result<Layer, Skip> {
         let fan_in = self.weights.tensor.dims()[1] + self.units;
         let batch = outer.ty(self.sequence).shape.dim(1);
         if fan_in > options.max_fan_in as usize {
@@ -95,11 +101,8 @@ impl Layer {
         if options.single_batch && batch.known() != Some(1) {
             return Err(Skip::because("as a loop it is faster, for batches other than one"));
         }
-        let gate = self.units * self.units.min(fan_in - self.units);
-        if gate < options.min_gate_elements && !stays_float {
-            return Err(Skip::because(
-                "as a loop it can be quantized, while each gate alone has too few weights for that",
-            ));
+        if options.plain_only && !plain {
+            return Err(Skip::because("as a loop it can be quantized with a scale for each row"));
         }
         if batch.known().is_none() && !sized_at_loading(outer, self.sequence) {
             return Err(Skip::because(

@@ -15,7 +15,7 @@ use planish_core::{
 use regex::RegexSet;
 use serde::{Deserialize, Serialize};
 
-use crate::cells::lstm_cells;
+use crate::cells::fusible_cells;
 use crate::economy::Goal;
 use crate::features::Features;
 use crate::first_layers::first_layers;
@@ -138,7 +138,7 @@ impl Pass for PostTrainingQuantize {
         }
         let mut changed = 0;
         let mut cells = Cells::new();
-        for cell in lstm_cells(model) {
+        for cell in fusible_cells(model) {
             cells.extend(cell.products.iter().map(|&product| (product, (cell.least_gate, cell.fan_in))));
         }
         for (graph_id, graph) in model.graphs_mut() {

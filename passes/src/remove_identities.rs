@@ -57,6 +57,9 @@ fn changes_nothing(op: OpRef<'_>, data: ValueRef<'_>) -> Option<bool> {
         Op::AddN(_) => op.operands().len() == 1,
         Op::Split(split) => split.num == 1,
         Op::ReverseV2(_) => constants(1)?.is_empty(),
+        Op::Mean(_) | Op::Sum(_) | Op::ReduceProd(_) | Op::ReduceMax(_) | Op::ReduceMin(_) => {
+            constants(1)?.is_empty() && data.ty() == op.result(0).ty()
+        }
         Op::Relu(_) => matches!(data.producer().op(), Op::Relu(_) | Op::Relu6(_)),
         Op::LogicalAnd(_) | Op::LogicalOr(_) => op.operand(1)?.id() == data.id(),
         Op::Floor(_) | Op::Ceil(_) | Op::Round(_) => data.ty().dtype != DType::F32 && data.ty().dtype.is_int(),

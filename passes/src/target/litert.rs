@@ -3,8 +3,10 @@
 use planish_core::{Op, OpRef};
 
 use super::{Verdict, float_activations};
+use crate::economy::LARGE;
 use crate::fuse_lstm::FuseLstmOptions;
 use crate::post_training_quantize::QuantizeOptions;
+use crate::stored_size::stored_size;
 use crate::weights::{Weight, all_or_none};
 
 /// A step of a loop costs XNNPACK some microseconds whatever its size, so that small layers are faster fused, at batch one:
@@ -14,7 +16,7 @@ pub(super) fn fused_layers(quantized: Option<&QuantizeOptions>) -> FuseLstmOptio
     FuseLstmOptions {
         max_fan_in: if quantized.is_some() { 128 } else { 64 },
         single_batch: true,
-        min_gate_elements: quantized.map_or(0, |options| options.min_elements),
+        plain_only: quantized.is_some(),
     }
 }
 
@@ -48,6 +50,9 @@ pub(super) fn quantized(op: OpRef<'_>, weight: Weight) -> Verdict {
         ),
         Op::EmbeddingLookup(_) => Verdict::Hybrid("rows of the int8 table are dequantized as they are read"),
         Op::Gather(_) => Verdict::Hybrid("rows of the int8 table are dequantized as they are read"),
+        Op::Conv3d(_) | Op::Conv3dTranspose(_) if stored_size(op.graph()) < LARGE => {
+            Verdict::Float("there is no hybrid kernel for it, and a network of less than 8 MiB gains little")
+        }
         cell if all_or_none(cell) => Verdict::Hybrid("the builtin kernel multiplies int8 weights with activations quantized by row"),
         _ => Verdict::WeightOnly("there is no hybrid kernel for it"),
     }

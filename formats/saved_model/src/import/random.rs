@@ -1,8 +1,9 @@
 //! Random numbers.
 
-use planish_core::op::{Multinomial, RandomStandardNormal, RandomUniform};
+use planish_core::op::{Floor, Minimum, Multinomial, RandomStandardNormal, RandomUniform};
 use planish_core::types::DType;
 
+use super::binary::{add, mul, sub};
 use super::node::{Node, one};
 use super::{Imported, Stop};
 
@@ -15,6 +16,28 @@ pub(super) fn uniform(node: &mut Node<'_>) -> Imported {
         dtype,
     };
     one(node.add(op, &[shape])?)
+}
+
+/// Integers from the first bound up to the second, without it: a part of the way between them.
+pub(super) fn uniform_int(node: &mut Node<'_>) -> Imported {
+    let (shape, low, high) = (node.index_input(0)?, node.value(1)?, node.value(2)?);
+    let dtype = node.dtype(low);
+    let op = RandomUniform {
+        seed: node.attr_int("seed", 0),
+        seed2: node.attr_int("seed2", 0),
+        dtype: DType::F32,
+    };
+    let part = node.add(op, &[shape])?;
+    let count = sub(node, high, low)?;
+    let real = node.cast(count, DType::F32)?;
+    let steps = mul(node, part, real)?;
+    let steps = node.add(Floor {}, &[steps])?;
+    let steps = node.cast(steps, dtype)?;
+    // Rounded, a part of almost all of the way may be all of it.
+    let unit = node.number(1.0, count)?;
+    let last = sub(node, count, unit)?;
+    let steps = node.add(Minimum {}, &[steps, last])?;
+    one(add(node, low, steps)?)
 }
 
 pub(super) fn standard_normal(node: &mut Node<'_>) -> Imported {

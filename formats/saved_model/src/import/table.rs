@@ -267,6 +267,7 @@ const TABLE: &[(&str, Import)] = &[
     ("RaggedTensorToTensor", ragged::to_dense),
     ("RandomStandardNormal", random::standard_normal),
     ("RandomUniform", random::uniform),
+    ("RandomUniformInt", random::uniform_int),
     ("Range", movement::range),
     ("Rank", movement::rank),
     ("ReadVariableOp", resource::read),

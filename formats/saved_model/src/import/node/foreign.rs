@@ -33,7 +33,10 @@ impl Node<'_> {
             }
         }
         let def = self.def();
-        let types = self.foreign_types();
+        let types = match writes_file(&self.def().op) {
+            true => Vec::new(),
+            false => self.foreign_types(),
+        };
         let op = Foreign {
             name: def.op.clone(),
             attrs: Attrs::new(),
