@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::attr::Padding;
 use crate::graph::{Graph, OpRef, Value, ValueRef};
 use crate::op::{Op, OpKind};
 use crate::types::{Dim, Type};
@@ -146,7 +147,7 @@ fn source(op: OpRef<'_>, ty: &Type, axis: usize) -> Option<(Value, usize)> {
     match op.kind() {
         Abs | Ceil | Cos | Elu | Exp | Floor | Gelu | HardSwish | LeakyRelu | Log | LogicalNot | Logistic | Neg | Relu | Relu6
         | Relu0To1 | ReluN1To1 | Round | Rsqrt | Sign | Sin | Sqrt | Square | Tanh | ZerosLike | Cast | Identity | Softmax | LogSoftmax
-        | Prelu | Erf | Quantize | Dequantize | BatchNorm => through(0, axis),
+        | Prelu | Erf | Cumsum | Quantize | Dequantize | BatchNorm => through(0, axis),
         FullyConnected if axis + 1 < rank && op.operand(0)?.ty().shape.rank() == Some(rank) => through(0, axis),
         BatchMatmul if axis + 2 < rank && op.operand(0)?.ty().shape.rank() == Some(rank) => through(0, axis),
         BatchMatmul if axis + 2 == rank => match op.op() {
@@ -161,21 +162,34 @@ fn source(op: OpRef<'_>, ty: &Type, axis: usize) -> Option<(Value, usize)> {
             Op::Concatenation(c) if i64::from(c.axis).rem_euclid(rank as i64) as usize != axis => through(0, axis),
             _ => None,
         },
-        Slice | StridedSlice if op.operand(0)?.ty().shape.rank() == Some(rank) => {
-            let sizes = op.operand(2)?.constant()?.to_ints()?;
+        Slice => {
             let begins = op.operand(1)?.constant()?.to_ints()?;
-            let whole = match op.op() {
-                Op::Slice(_) => begins.get(axis) == Some(&0) && sizes.get(axis) == Some(&-1),
-                Op::StridedSlice(s) => {
-                    let strides = op.operand(3)?.constant()?.to_ints()?;
-                    let open = |mask: i32| axis < 31 && mask >> axis & 1 == 1;
-                    let kept = open(s.begin_mask) && open(s.end_mask) && strides.get(axis) == Some(&1);
-                    kept && s.ellipsis_mask == 0 && s.new_axis_mask == 0 && s.shrink_axis_mask == 0
-                }
-                _ => false,
-            };
+            let sizes = op.operand(2)?.constant()?.to_ints()?;
+            let whole = begins.get(axis) == Some(&0) && sizes.get(axis) == Some(&-1);
             whole.then(|| through(0, axis))?
         }
+        StridedSlice => match op.op() {
+            Op::StridedSlice(s) if s.ellipsis_mask == 0 && s.new_axis_mask == 0 => {
+                let strides = op.operand(3)?.constant()?.to_ints()?;
+                let set = |mask: i32, a: usize| a < 31 && mask >> a & 1 == 1;
+                let mut left = (0..op.operand(0)?.ty().shape.rank()?).filter(|&a| a >= strides.len() || !set(s.shrink_axis_mask, a));
+                let from = left.nth(axis)?;
+                let whole = from >= strides.len() || set(s.begin_mask, from) && set(s.end_mask, from) && strides[from] == 1;
+                whole.then(|| through(0, from))?
+            }
+            _ => None,
+        },
+        Conv2d | DepthwiseConv2d | MaxPool2d | AveragePool2d if axis == 0 => through(0, 0),
+        Conv2d | DepthwiseConv2d if axis < 3 => {
+            let (stride, padding) = match op.op() {
+                Op::Conv2d(c) => (c.stride, c.padding),
+                Op::DepthwiseConv2d(c) => (c.stride, c.padding),
+                _ => return None,
+            };
+            (stride == [1, 1] && padding == Padding::Same).then(|| through(0, axis))?
+        }
+        TopkV2 if axis + 1 < rank => through(0, axis),
+        GatherNd if axis + 1 < op.operand(1)?.ty().shape.rank()? => through(1, axis),
         Transpose => {
             let permutation = op.operand(1)?.constant()?.to_ints()?;
             through(0, usize::try_from(*permutation.get(axis)?).ok()?)
@@ -319,6 +333,22 @@ mod tests {
         assert_eq!(found[1], [Some((1, 0)), None, Some((1, 1))]);
         assert_eq!(found[2], [Some((0, 0)), Some((0, 2))]);
         assert_eq!(found[3], [Some((1, 0)), Some((1, 1)), Some((0, 3))]);
+    }
+
+    #[test]
+    fn slices_that_take_an_axis_away_keep_the_others() {
+        let found = dimensions(
+            "graph @main (%x: f32[?, ?, ?], %i: i32[3], %at: i32[?, 2]) {
+               %steps = const i32[3] [1, 1, 1]
+               %row = strided_slice %x, %i, %i, %steps {begin_mask = 5, end_mask = 5, shrink_axis_mask = 2} : f32[?, ?]
+               %part = strided_slice %x, %i, %i, %steps {begin_mask = 4, end_mask = 4, shrink_axis_mask = 2} : f32[?, ?]
+               %places = gather_nd %x, %at : f32[?, ?]
+               return %row, %part, %places
+             }",
+        );
+        assert_eq!(found[0], [Some((0, 0)), Some((0, 2))]);
+        assert_eq!(found[1], [None, Some((0, 2))]);
+        assert_eq!(found[2], [Some((2, 0)), None]);
     }
 
     #[test]

@@ -161,6 +161,9 @@ impl Search {
             Op::LessEqual(_) => self.pairs(op, len, depth, |a, b| Some((a <= b).into())),
             Op::Greater(_) => self.pairs(op, len, depth, |a, b| Some((a > b).into())),
             Op::GreaterEqual(_) => self.pairs(op, len, depth, |a, b| Some((a >= b).into())),
+            Op::LogicalAnd(_) => self.pairs(op, len, depth, |a, b| Some((a != 0 && b != 0).into())),
+            Op::LogicalOr(_) => self.pairs(op, len, depth, |a, b| Some((a != 0 || b != 0).into())),
+            Op::LogicalNot(_) => self.map(op, depth, |a| Some((a == 0).into())),
             Op::Select(_) | Op::SelectV2(_) => {
                 let condition = spread(self.operand(op, 0, depth)?, len)?;
                 let (x, y) = (spread(self.operand(op, 1, depth)?, len)?, spread(self.operand(op, 2, depth)?, len)?);

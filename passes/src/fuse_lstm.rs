@@ -55,8 +55,8 @@ impl Pass for FuseLstm {
     const OPTIONS: &'static [(&'static str, &'static str)] = &[
         ("max_fan_in", "layers of more inputs and units together stay loops"),
         (
-            "min_gate_elements",
-            "layers with a gate of fewer weights stay loops, where their products can be quantized",
+            "plain_only",
+            "whether layers whose row is reshaped before the gates, as Keras 3 writes them, stay loops",
         ),
         ("single_batch", "whether layers of another batch than one stay loops"),
     ];

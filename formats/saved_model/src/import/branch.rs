@@ -22,6 +22,9 @@ pub(super) fn if_(node: &mut Node<'_>) -> Imported {
         let taken = known.bytes().iter().any(|&b| b != 0);
         return inlined(node, &branches[usize::from(!taken)]);
     }
+    if let Some(&[known]) = node.known_ints(condition).as_deref() {
+        return inlined(node, &branches[usize::from(known == 0)]);
+    }
     let condition = truth(node, condition)?;
     let inputs: Vec<Bound> = (1..node.input_count()).map(|i| node.bound(i)).collect::<Result<_, _>>()?;
     branch(node, condition, &branches, &inputs)
