@@ -193,7 +193,6 @@ impl Importer {
         self.model = Model::new();
         self.repeated = 0;
         self.entered_nodes = 0;
-        drop(self.variables.take_checks());
         true
     }
 

@@ -68,8 +68,16 @@ impl Importer {
         if let Some(shape) = &saved.shape {
             set("shape", Attr::Shape(shape.clone()));
         }
+        // Objects that were given no name all have the same one, and are variables of their own.
+        let taken = |name: &str| self.known.iter().any(|v| v.object.is_some() && v.name == name);
+        let mut name = saved.name.clone();
+        let mut count = 0;
+        while taken(&name) {
+            count += 1;
+            name = format!("{}_{count}", saved.name);
+        }
         self.known.push(Variable {
-            name: saved.name.clone(),
+            name,
             def,
             object: Some(id),
             value: None,
