@@ -326,3 +326,16 @@ fn a_file_that_is_written_is_not_lost() {
     let printed = text::print(&model);
     assert!(printed.contains("SaveV2"), "{printed}");
 }
+
+#[test]
+fn damage_is_found_though_signatures_are_imported_again() {
+    let dir = shared();
+    let data = dir.path().join("variables/variables.data-00000-of-00001");
+    let mut bytes = std::fs::read(&data).expect("the checkpoint was written");
+    bytes[0] ^= 1;
+    std::fs::write(&data, bytes).expect("the folder is ours");
+    // The first one reads what the second one assigns.
+    let read = Reader::new(dir.path()).signature("serving_default").signature("adds").read();
+    let error = read.expect_err("the variable is damaged").to_string();
+    assert!(error.contains("checksum"), "{error}");
+}
