@@ -145,7 +145,7 @@ impl Pass for PostTrainingQuantize {
             let halves = unpack_halves(graph);
             let cell = |id: OpId| cells.get(&(graph_id, id)).copied();
             let plan = plan(graph, &cell, options, &skip, cx);
-            let count = plan.len();
+            let count = plan.values().map(|planned| planned.place + 1).max().unwrap_or(0);
             let wanted: Vec<Wanted<'_>> = plan
                 .iter()
                 .map(|(&(value, axis), planned)| Wanted {

@@ -1,6 +1,6 @@
 //! Quotients of integers.
 
-use planish_core::graph::Value;
+use planish_core::graph::{Value, ValueRef};
 use planish_core::op::{FloorDiv, FloorMod, Less, LogicalAnd, NotEqual, Op, Round, SelectV2};
 use planish_core::types::DType;
 
@@ -110,17 +110,26 @@ fn bits(node: &Node<'_>, value: Value, left: &mut usize) -> Option<u32> {
         Op::StridedSlice(_) | Op::Slice(_) | Op::Gather(_) | Op::Squeeze(_) | Op::ExpandDims(_) | Op::Reshape(_) => Some(each(1)?[0]),
         Op::ReduceMax(_) | Op::ReduceMin(_) => Some(each(1)?[0]),
         // Extents are multiplied to count elements, and summed to count what lies side by side.
-        Op::Sum(_) | Op::ReduceProd(_) => {
-            let parts = op.operand(0)?.producer();
-            let any_constant = (0..parts.operands().len()).any(|i| parts.operand(i).is_some_and(|v| v.constant().is_some()));
-            let of_a_shape = !matches!(parts.op(), Op::Pack(_) | Op::Concatenation(_)) || !any_constant;
-            each(1).filter(|_| of_a_shape).map(|_| I32_BITS)
-        }
+        Op::Sum(_) | Op::ReduceProd(_) => are_extents(op.operand(0)?, left).then_some(I32_BITS),
         Op::Mul(_) => Some(each(2)?.into_iter().sum()),
         Op::Add(_) | Op::Sub(_) => Some(each(2)?.into_iter().max()? + 1),
         Op::FloorDiv(_) => Some(each(2)?[0]),
         Op::FloorMod(_) | Op::Maximum(_) | Op::Minimum(_) => each(2)?.into_iter().max(),
         Op::Pack(_) | Op::Concatenation(_) => each(op.operands().len())?.into_iter().max(),
         _ => None,
+    }
+}
+
+/// Whether all integers of a value are extents.
+fn are_extents(value: ValueRef<'_>, left: &mut usize) -> bool {
+    let Some(rest) = left.checked_sub(1) else { return false };
+    *left = rest;
+    let op = value.producer();
+    let mut all = |count: usize| (0..count).all(|i| op.operand(i).is_some_and(|v| are_extents(v, left)));
+    match op.op() {
+        Op::Shape(_) => true,
+        Op::Cast(_) | Op::StridedSlice(_) | Op::Slice(_) | Op::Gather(_) | Op::Squeeze(_) | Op::ExpandDims(_) | Op::Reshape(_) => all(1),
+        Op::Pack(_) | Op::Concatenation(_) => all(op.operands().len()),
+        _ => false,
     }
 }
