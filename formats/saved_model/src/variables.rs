@@ -83,6 +83,11 @@ impl Variables {
         }
     }
 
+    /// The saved object that a handle node of the top graph stands for, where concrete functions capture it.
+    pub(crate) fn object_of(&self, node: &str) -> Option<usize> {
+        self.handles.get(node).copied()
+    }
+
     /// The value of the variable whose handle is `node`, its checksum noted for [`Variables::take_checks`].
     ///
     /// `object` is the saved object, where the function's captures name it.
@@ -91,7 +96,7 @@ impl Variables {
         let Some(bundle) = &self.bundle else {
             return Err(Error::variable(shared, self.missing.clone()));
         };
-        let object = object.or_else(|| self.handles.get(&node.name).copied());
+        let object = object.or_else(|| self.object_of(&node.name));
         let key = object
             .and_then(|id| self.objects.key_of(id))
             .or_else(|| self.objects.key_of_variable(shared))

@@ -32,7 +32,12 @@ impl Importer {
     /// The variable that a handle node makes; nodes that share a name share the variable only inside functions.
     fn variable_of_node(&mut self, frame: usize, index: usize) -> usize {
         let def = &self.frames[frame].body.nodes[index];
-        let found = self.known.iter().position(|v| v.object.is_none() && v.def.name == def.name);
+        let object = self.variables.object_of(&def.name);
+        let same = |v: &Variable| match v.object {
+            Some(_) => v.object == object,
+            None => v.def.name == def.name,
+        };
+        let found = self.known.iter().position(same);
         found.unwrap_or_else(|| {
             let name = text_attr(def, "shared_name")
                 .filter(|n| !n.is_empty())
@@ -50,7 +55,8 @@ impl Importer {
 
     /// The variable that a saved object is.
     pub(super) fn variable_of_object(&mut self, id: usize) -> Option<usize> {
-        if let Some(found) = self.known.iter().position(|v| v.object == Some(id)) {
+        let same = |v: &Variable| v.object == Some(id) || v.object.is_none() && self.variables.object_of(&v.def.name) == Some(id);
+        if let Some(found) = self.known.iter().position(same) {
             return Some(found);
         }
         let Some(SavedKind::Variable(saved)) = &self.variables.objects.object(id)?.kind else {
