@@ -300,6 +300,7 @@ fn plan(
             });
         }
     }
+    keep_whole(graph, &plan, &mut kept);
     // Rounded for another reader, a weight would be rounded for all.
     plan.retain(|(value, _), planned| {
         let reason = kept.get(value).map(|reason| format!("it shares its weight, for which {reason}"));
@@ -312,6 +313,24 @@ fn plan(
         reason.is_none()
     });
     plan
+}
+
+/// Some operations take integers for all of their weights or none: where one weight stays as it is, all do.
+fn keep_whole(graph: &Graph, plan: &Plan, kept: &mut BTreeMap<Value, String>) {
+    loop {
+        let shared = plan.iter().filter(|((value, _), _)| kept.contains_key(value));
+        let whole = shared.flat_map(|((value, _), planned)| planned.readers.iter().map(|r| (r.op, kept[value].clone())));
+        let whole: BTreeMap<OpId, String> = whole.filter(|(id, _)| all_or_none(graph.op(*id))).collect();
+        let others = plan.iter().filter(|((value, _), _)| !kept.contains_key(value));
+        let reason = |planned: &Planned| planned.readers.iter().find_map(|r| whole.get(&r.op)).cloned();
+        let more: Vec<(Value, String)> = others
+            .filter_map(|((value, _), planned)| Some((*value, reason(planned)?)))
+            .collect();
+        if more.is_empty() {
+            return;
+        }
+        kept.extend(more);
+    }
 }
 
 /// Up to which ratio of the greatest row's range to the middle one's one scale serves all rows of a weight that has short ones;

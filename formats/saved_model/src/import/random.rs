@@ -22,6 +22,8 @@ pub(super) fn uniform(node: &mut Node<'_>) -> Imported {
 pub(super) fn uniform_int(node: &mut Node<'_>) -> Imported {
     let (shape, low, high) = (node.index_input(0)?, node.value(1)?, node.value(2)?);
     let dtype = node.dtype(low);
+    // The way may be longer than the type can say.
+    let (low, high) = (node.cast(low, DType::I64)?, node.cast(high, DType::I64)?);
     let op = RandomUniform {
         seed: node.attr_int("seed", 0),
         seed2: node.attr_int("seed2", 0),
@@ -32,12 +34,13 @@ pub(super) fn uniform_int(node: &mut Node<'_>) -> Imported {
     let real = node.cast(count, DType::F32)?;
     let steps = mul(node, part, real)?;
     let steps = node.add(Floor {}, &[steps])?;
-    let steps = node.cast(steps, dtype)?;
+    let steps = node.cast(steps, DType::I64)?;
     // Rounded, a part of almost all of the way may be all of it.
     let unit = node.number(1.0, count)?;
     let last = sub(node, count, unit)?;
     let steps = node.add(Minimum {}, &[steps, last])?;
-    one(add(node, low, steps)?)
+    let drawn = add(node, low, steps)?;
+    one(node.cast(drawn, dtype)?)
 }
 
 pub(super) fn standard_normal(node: &mut Node<'_>) -> Imported {
