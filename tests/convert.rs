@@ -403,6 +403,13 @@ fn wrong_arrays_are_refused() {
         &["run", text_of(&lstm), "--inputs", text_of(&lstm), "--outputs", text_of(&out)],
         &["digits_lstm"],
     );
+    let own = out.with_file_name("own.npz");
+    fs::copy(&rows, &own).expect("the folder is ours");
+    fail(
+        &["run", text_of(&dense), "--inputs", text_of(&own), "--outputs", text_of(&own)],
+        &["overwrite", "own.npz"],
+    );
+    assert_eq!(fs::read(&own).expect("it stays"), fs::read(&rows).expect("it is there"));
     assert!(!out.exists());
 }
 

@@ -3,8 +3,47 @@
 use planish_core::attr::{Activation, Padding};
 use planish_core::op::*;
 use planish_core::{DType, Graph, GraphId, Model, Quant, Shape, Tensor, Type, Value, ValueInfo};
-use planish_kernels::interpret::{Interpreter, Options};
+use planish_kernels::interpret::{Interpreter, Options, evaluate};
 use proptest::prelude::*;
+
+/// What only a kernel that counts elements, and not places for them, comes to the end of.
+#[test]
+fn nothing_in_many_places_is_joined_and_taken_apart_at_once() {
+    let nothing = Tensor::from_vec::<f32>(&[1 << 30, 1 << 26, 0], Vec::new());
+    let joined = Concatenation {
+        axis: 2,
+        activation: Activation::None,
+    };
+    let ty = Type::new(DType::F32, Shape::fixed(nothing.dims()));
+    let results = evaluate(&joined.into(), &[Some(&nothing), Some(&nothing)], std::slice::from_ref(&ty)).expect("it is joined");
+    assert_eq!(results[0].dims(), nothing.dims());
+    let axis = Tensor::scalar(2i32);
+    let parts = evaluate(&Split { num: 2 }.into(), &[Some(&axis), Some(&nothing)], &[ty.clone(), ty]).expect("it is taken apart");
+    assert_eq!(parts[1].dims(), nothing.dims());
+}
+
+#[test]
+fn ranges_without_levels_are_errors() {
+    let x = Tensor::from_vec(&[2], vec![0.5f32, -0.5]);
+    let ty = Type::new(DType::F32, Shape::fixed(&[2]));
+    for (min, max) in [
+        (f32::NEG_INFINITY, f32::INFINITY),
+        (0.0, 0.0),
+        (f32::NAN, 1.0),
+        (f32::MIN, f32::MAX),
+    ] {
+        let op = FakeQuant {
+            min,
+            max,
+            num_bits: 8,
+            narrow_range: false,
+        };
+        assert!(
+            evaluate(&op.into(), &[Some(&x)], std::slice::from_ref(&ty)).is_err(),
+            "{min} to {max}"
+        );
+    }
+}
 
 fn scalar(dtype: DType) -> Type {
     Type::new(dtype, Shape::scalar())

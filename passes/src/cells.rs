@@ -2,7 +2,6 @@
 
 use planish_core::{GraphId, Model, Op, OpId};
 
-use crate::fuse_lstm::is_layer;
 use crate::loops::{Loop, loops};
 
 /// How many gates the cell of an LSTM has.
@@ -34,17 +33,9 @@ pub(crate) fn lstm_cells(model: &Model) -> Vec<Cell> {
     cells
 }
 
-/// The cells that TensorFlow's converter makes one operator of, with one scale for each gate: those of layers whose last state nobody
-/// reads, without masks. Others are loops there, too, with a scale for each row.
-pub(crate) fn fusible_cells(model: &Model) -> Vec<Cell> {
-    let mut cells = lstm_cells(model);
-    cells.retain(|cell| cell.products.len() == 2 && (is_layer(model, cell.found) || cell.is_equalized(model)));
-    cells
-}
-
 impl Cell {
     /// Whether [`EqualizeGates`](crate::EqualizeGates) has brought its gates to one range, and scales them back.
-    fn is_equalized(&self, model: &Model) -> bool {
+    pub(crate) fn is_equalized(&self, model: &Model) -> bool {
         let body = model.graph(self.found.body);
         body.results_of(self.split).into_iter().any(|gate| {
             let user = body.value(gate).only_user();

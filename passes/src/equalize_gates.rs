@@ -12,7 +12,8 @@ use planish_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::arithmetic::mul;
-use crate::cells::{Cell, GATES, fusible_cells};
+use crate::cells::{Cell, GATES};
+use crate::fuse_lstm::fusible_cells;
 use crate::matching::{activation, integer, is_f32, read_once};
 
 /// What configures [`EqualizeGates`].

@@ -64,8 +64,8 @@ impl Rule for FoldConstants {
     }
 }
 
-/// The bytes of the largest operand, or of all that nothing else reads, which go once the result is there. Others may be read
-/// by results of results of theirs, as often as there are steps, each step twice as large.
+/// The bytes of the largest operand, or of all that nothing else reads, which go once the result is there. What others read
+/// stays, so that a chain of results could double at each step.
 fn room(op: OpRef<'_>) -> usize {
     let constants: BTreeMap<Value, usize> = op
         .operands()

@@ -12,8 +12,8 @@ use planish_core::op::{StridedSlice, Tile, UnidirectionalSequenceLstm, ZerosLike
 use planish_core::{Changed, Context, Error, Graph, GraphId, Meaning, Model, Op, OpId, Pass, PassEntry, Skip, Tensor, Value, inventory};
 use serde::{Deserialize, Serialize};
 
-use crate::cells::lstm_cells;
-use crate::loops::{Loop, loops};
+use crate::cells::{Cell, lstm_cells};
+use crate::loops::loops;
 use crate::simplify_loops::is_zero;
 
 mod find;
@@ -85,9 +85,12 @@ impl Pass for FuseLstm {
     }
 }
 
-/// Whether a loop is a layer that the operator computes, whatever its extents are.
-pub(crate) fn is_layer(model: &Model, found: Loop) -> bool {
-    layer(model, found).is_ok()
+/// The cells that TensorFlow's converter makes one operator of, with one scale for each gate: those of layers whose last state
+/// nobody reads, without masks. Others are loops there, too, with a scale for each row.
+pub(crate) fn fusible_cells(model: &Model) -> Vec<Cell> {
+    let mut cells = lstm_cells(model);
+    cells.retain(|cell| cell.products.len() == 2 && (layer(model, cell.found).is_ok() || cell.is_equalized(model)));
+    cells
 }
 
 impl Layer {

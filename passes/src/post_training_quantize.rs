@@ -15,10 +15,10 @@ use planish_core::{
 use regex::RegexSet;
 use serde::{Deserialize, Serialize};
 
-use crate::cells::fusible_cells;
 use crate::economy::Goal;
 use crate::features::Features;
 use crate::first_layers::first_layers;
+use crate::fuse_lstm::fusible_cells;
 use crate::scales::{Wanted, quantizations};
 use crate::stored_size::stored_size;
 use crate::weights::{Weight, all_or_none, names, reads_dequantized, weights};

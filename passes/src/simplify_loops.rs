@@ -46,7 +46,9 @@ fn simplify(model: &mut Model, found: Loop, cx: &mut Context<'_>) -> bool {
     let mut allowed = || *asked.get_or_insert_with(|| cx.allow_change());
 
     for (position, &start) in initial.iter().enumerate() {
-        if !found.is_invariant(model, position) {
+        let outer = model.graph(found.outer);
+        let in_use = !outer.uses(results[position]).is_empty() || outer.constant(start).is_some();
+        if !in_use || !found.is_invariant(model, position) {
             continue;
         }
         if !allowed() {

@@ -199,8 +199,11 @@ impl Importer {
     /// The graph that initializes the variables that any signature assigns. It is one for all of them: LiteRT runs each such graph
     /// once, and a second one would undo what was assigned in between.
     pub(super) fn initializing_graph(&mut self, name: &str) -> Result<Option<GraphId>, Error> {
-        if !self.effects.touched() || self.shared.initializer.is_some() {
-            return Ok(self.shared.initializer.filter(|_| self.effects.touched()));
+        if !self.effects.touched() {
+            return Ok(None);
+        }
+        if let Some(graph) = self.shared.initializer {
+            return Ok(Some(graph));
         }
         let graph = self.in_graph(format!("{name}/initialize"), |importer| {
             for variable in importer.effects.assigned() {
