@@ -8,6 +8,7 @@ use planish::convert::convert_for_file;
 use planish::core::{Choice, Model, Report, text};
 use planish::passes::weights::{names, weights};
 use planish::passes::{QuantizeOptions, Target};
+use planish::saved_model::is_saved_model;
 use planish::tflite::{NewFile, WriteOptions};
 use planish::{ConvertOptions, Converted};
 use regex::Regex;
@@ -190,7 +191,7 @@ fn check_places(arguments: &Arguments) -> Outcome {
     let (model, output) = (&arguments.model.model, &arguments.output);
     places::check_folder(output)?;
     // A .tflite file may be rewritten in its place: it has been read by then.
-    if model.is_dir() {
+    if is_saved_model(model) {
         places::check_not_read(output, &[model])?;
     }
     let Some(report) = &arguments.report else { return Ok(()) };

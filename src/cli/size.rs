@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use planish::saved_model::is_saved_model;
+use super::places;
 
 /// A number of bytes, displayed with a unit.
 #[derive(Clone, Copy)]
@@ -32,11 +32,7 @@ pub(super) fn of(path: &Path) -> Size {
             .map(|m| m.len())
             .sum()
     };
-    // A SavedModel may go by the file that holds its graph.
-    let path = match path.parent() {
-        Some(folder) if path.is_file() && is_saved_model(path) => folder,
-        _ => path,
-    };
+    let path = places::source(path);
     match fs::metadata(path) {
         Ok(m) if m.is_dir() => Size(files(path) + files(&path.join("variables"))),
         Ok(m) => Size(m.len()),
