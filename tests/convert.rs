@@ -339,6 +339,30 @@ fn no_output_takes_the_place_of_another_or_of_what_is_read() {
 }
 
 #[test]
+fn a_new_file_is_one_however_it_is_spelled() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let inner = folder.path().join("inner");
+    fs::create_dir(&inner).expect("a folder");
+    let (model, whole) = (model("digits_cnn"), inner.join("new.tflite"));
+    let mut spellings = vec!["./new.tflite", "../inner/new.tflite", text_of(&whole)];
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("new.tflite", inner.join("link")).expect("a link");
+        spellings.push("link");
+    }
+    for spelling in spellings {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_planish"));
+        command.current_dir(&inner);
+        command.args(["convert", text_of(&model), "-o", "new.tflite", "--report", spelling]);
+        let output = command.output().expect("the command line runs");
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{spelling}: {message}");
+        assert!(message.contains(spelling) && message.contains("another file"), "{message}");
+        assert!(!whole.exists(), "{spelling}");
+    }
+}
+
+#[test]
 fn a_model_that_goes_by_the_file_in_it_is_not_overwritten() {
     let folder = TempDir::new().expect("a temporary folder");
     let copy = folder.path().join("copy");

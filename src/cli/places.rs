@@ -7,6 +7,9 @@ use planish::saved_model::is_saved_model;
 
 use super::Outcome;
 
+/// As many links are followed as systems do.
+const MOST_LINKS: usize = 40;
+
 /// Refuses a file in a folder that is not there.
 pub(super) fn check_folder(file: &Path) -> Outcome {
     match file.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
@@ -66,6 +69,19 @@ fn folder_of(file: &Path) -> &Path {
     }
 }
 
+/// The one path of a file, links followed, there or not.
 fn whole(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        if let Ok(whole) = path.canonicalize() {
+            return whole;
+        }
+        let folder = folder_of(&path);
+        match (path.read_link(), folder.canonicalize(), path.file_name()) {
+            (Ok(next), ..) => path = folder.join(next),
+            (_, Ok(folder), Some(name)) => return folder.join(name),
+            _ => break,
+        }
+    }
+    path
 }
