@@ -367,14 +367,21 @@ fn a_model_that_goes_by_the_file_in_it_is_not_overwritten() {
     let folder = TempDir::new().expect("a temporary folder");
     let copy = folder.path().join("copy");
     copy_folder(&model("digits_cnn"), &copy);
-    let parts = ["saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001"];
+    let parts = [
+        "saved_model.pb",
+        "variables/variables.index",
+        "variables/variables.data-00000-of-00001",
+    ];
     let parts = parts.map(|name| copy.join(name));
     let before = parts.each_ref().map(|part| fs::read(part).expect("the part is there"));
     let (by_file, out, inputs) = (text_of(&parts[0]), folder.path().join("out.tflite"), model("digits_cnn.npz"));
     for part in &parts {
         let place = text_of(part);
         fail(&["convert", by_file, "-o", place], &[place, "another file"]);
-        fail(&["convert", by_file, "-o", text_of(&out), "--report", place], &[place, "another file"]);
+        fail(
+            &["convert", by_file, "-o", text_of(&out), "--report", place],
+            &[place, "another file"],
+        );
         fail(
             &["run", by_file, "--inputs", text_of(&inputs), "--outputs", place],
             &[place, "another file"],
@@ -392,7 +399,11 @@ fn a_model_that_goes_by_the_file_in_it_is_not_overwritten() {
 fn what_the_links_of_a_model_lead_to_is_not_overwritten() {
     use std::os::unix::fs::symlink;
     let folder = TempDir::new().expect("a temporary folder");
-    let (whole, linked, blobs) = (folder.path().join("whole"), folder.path().join("linked"), folder.path().join("blobs"));
+    let (whole, linked, blobs) = (
+        folder.path().join("whole"),
+        folder.path().join("linked"),
+        folder.path().join("blobs"),
+    );
     copy_folder(&model("digits_cnn"), &whole);
     let index = whole.join("variables/variables.index");
     fs::create_dir(&linked).expect("a folder");
@@ -403,7 +414,10 @@ fn what_the_links_of_a_model_lead_to_is_not_overwritten() {
     symlink(&index, blobs.join("variables/variables.index")).expect("a link");
     let before = fs::read(&index).expect("the index is there");
     for model in [&linked, &linked.join("saved_model.pb"), &blobs, &blobs.join("saved_model.pb")] {
-        fail(&["convert", text_of(model), "-o", text_of(&index)], &["variables.index", "another file"]);
+        fail(
+            &["convert", text_of(model), "-o", text_of(&index)],
+            &["variables.index", "another file"],
+        );
     }
     fail(
         &["convert", text_of(&linked), "-o", text_of(&whole.join("saved_model.pb"))],
