@@ -1,5 +1,6 @@
 //! Finding and opening the parts of a SavedModel.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use prost::Message as _;
@@ -36,6 +37,18 @@ fn is_graph_file(path: &Path) -> bool {
     path.file_name().is_some_and(|n| n == BINARY || n == TEXT) && path.is_file()
 }
 
+/// Whether there is something at this place, be it a file or not.
+///
+/// # Errors
+/// Where that cannot be known, as in a folder that may not be entered.
+pub(crate) fn is_there(path: &Path) -> Result<bool, Error> {
+    match std::fs::metadata(path) {
+        Ok(_) => Ok(true),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
+        Err(e) => Err(Error::read(path, e)),
+    }
+}
+
 /// Opens the folder, or the file in it.
 pub(crate) fn open(path: &Path) -> Result<Opened, Error> {
     let dir = if is_graph_file(path) {
@@ -44,10 +57,10 @@ pub(crate) fn open(path: &Path) -> Result<Opened, Error> {
         path.to_owned()
     };
     let mut file = dir.join(BINARY);
-    if !file.is_file() {
+    if !is_there(&file)? {
         file = dir.join(TEXT);
     }
-    if !file.is_file() {
+    if !is_there(&file)? {
         return Err(explain_missing(&dir));
     }
     let mut bytes = map_file(&file)?;
@@ -90,7 +103,7 @@ pub(crate) fn open(path: &Path) -> Result<Opened, Error> {
 
 fn explain_missing(dir: &Path) -> Error {
     if !dir.exists() {
-        return Error::read(dir, std::io::Error::from(std::io::ErrorKind::NotFound));
+        return Error::read(dir, std::io::Error::from(ErrorKind::NotFound));
     }
     let what = if dir.is_file() {
         "it is a file, and a SavedModel is a folder with a saved_model.pb".to_owned()

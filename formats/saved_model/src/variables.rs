@@ -13,6 +13,7 @@ use crate::bundle::{Bundle, Check};
 use crate::contents;
 use crate::function::{Body, Library};
 use crate::object_graph::ObjectGraph;
+use crate::open::is_there;
 use crate::proto::{Attr, AttrValue, MetaGraph, NodeDef};
 use crate::tensor_proto;
 
@@ -42,7 +43,7 @@ impl Variables {
     /// Opens the checkpoint, if there is one; `verify` compares what is read at once with its checksums.
     pub(crate) fn open(prefix: &Path, meta: &MetaGraph, verify: bool) -> Result<Self, Error> {
         let index = prefix.with_extension("index");
-        let (bundle, missing) = if index.exists() {
+        let (bundle, missing) = if is_there(&index)? {
             (Some(Bundle::open(prefix, verify)?), String::new())
         } else {
             (

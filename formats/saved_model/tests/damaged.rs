@@ -61,6 +61,24 @@ fn a_checkpoint_of_another_model_is_an_error() {
     }
 }
 
+/// A link to itself is there, and nobody may follow it, not even who may read everything.
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_looked_at_is_not_called_missing() {
+    for part in ["saved_model.pb", "variables/variables.index"] {
+        let dir = saved_model(GRAPH, SIGNATURE, &VARIABLES);
+        let place = dir.path().join(part);
+        let _ = std::fs::remove_file(&place);
+        std::os::unix::fs::symlink(&place, &place).expect("a link");
+        let error = read(dir.path()).expect_err(part);
+        let planish_saved_model::Error::Read { path, source } = &error else {
+            panic!("{part}: {error}");
+        };
+        assert_eq!(path, &place);
+        assert_ne!(source.kind(), std::io::ErrorKind::NotFound, "{part}: {source}");
+    }
+}
+
 #[test]
 fn a_bare_graph_is_called_one() {
     let dir = saved_model(GRAPH, SIGNATURE, &VARIABLES);
