@@ -90,6 +90,11 @@ fn printable(message: &str) -> String {
     text
 }
 
+/// A name or a reason from a model, on one line.
+fn one_line(text: &str) -> String {
+    printable(text).replace('\n', "\\n").replace('\t', "\\t")
+}
+
 /// Whether whoever read our output has enough of it.
 fn closed_pipe(error: &(dyn Error + 'static)) -> bool {
     error
@@ -122,6 +127,7 @@ mod tests {
     #[test]
     fn messages_do_not_move_the_cursor_nor_go_on_for_ever() {
         assert_eq!(printable("op `a\u{1b}[2J`\n\tline"), "op `a\\u{1b}[2J`\n\tline");
+        assert_eq!(one_line("a\u{1b}[2J\n\tline"), "a\\u{1b}[2J\\n\\tline");
         let long = printable(&"é".repeat(MOST_SHOWN + 5));
         assert!(long.ends_with(" … (10 bytes more)") && long.chars().count() < MOST_SHOWN + 30);
     }

@@ -643,3 +643,39 @@ fn signatures_that_cannot_be_converted_are_left_out_and_named() {
     );
     assert!(!Path::new(out).exists());
 }
+
+#[test]
+fn names_from_a_model_do_not_reach_the_terminal_as_they_are() {
+    let dir = TempDir::new().expect("a temporary folder");
+    let signature = |name: &str, result: &str| {
+        format!(
+            r#"signature_def {{ key: "{name}" value {{
+                 inputs {{ key: "x\033[2J" value {{ name: "x:0" dtype: DT_FLOAT tensor_shape {{ dim {{ size: 2 }} }} }} }}
+                 outputs {{ key: "y\ny" value {{ name: "{result}:0" dtype: DT_FLOAT }} }} }} }}"#
+        )
+    };
+    let source = format!(
+        r#"saved_model_schema_version: 1 meta_graphs {{ meta_info_def {{ tags: "serve\033[1m" }} graph_def {{
+             node {{ name: "x" op: "Placeholder" attr {{ key: "dtype" value {{ type: DT_FLOAT }} }} }}
+             node {{ name: "plain" op: "Relu" input: "x" attr {{ key: "T" value {{ type: DT_FLOAT }} }} }}
+             node {{ name: "odd" op: "Mystery\033[5m" input: "x" attr {{ key: "T" value {{ type: DT_FLOAT }} }} }} }}
+           {} {} }}"#,
+        signature("odd\\033[31m\\nname", "odd"),
+        signature("plain\\033[7m", "plain")
+    );
+    fs::write(dir.path().join("saved_model.pbtxt"), source).expect("the model can be written");
+    let out = dir.path().join("out.tflite");
+    let (source, out) = (text_of(dir.path()), text_of(&out));
+    let printed = [
+        succeed(&["inspect", source]),
+        succeed(&["convert", source, "-o", out]),
+        succeed(&["inspect", out]),
+    ];
+    for (printed, named) in printed
+        .iter()
+        .zip(["Mystery\\u{1b}[5m", "odd\\u{1b}[31m\\nname", "plain\\u{1b}[7m"])
+    {
+        assert!(!printed.contains('\u{1b}') && printed.contains(named), "{printed:?}");
+        assert!(!printed.lines().any(|line| line.starts_with(['n', 'y'])), "{printed}");
+    }
+}

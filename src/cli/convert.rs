@@ -18,7 +18,7 @@ use super::model_arguments::ModelArguments;
 use super::places;
 use super::progress::Progress;
 use super::size::{self, Size};
-use super::{Outcome, with_causes};
+use super::{Outcome, one_line, with_causes};
 
 /// Converts a model to a .tflite file, and quantizes it if asked to
 #[derive(Args)]
@@ -225,7 +225,8 @@ fn unmatched<'a>(arguments: &'a Arguments, model: &Model) -> Vec<&'a String> {
 
 fn summarize(arguments: &Arguments, before: Size, converted: &Converted, out: &mut dyn Write) -> Outcome {
     let after = size::of(&arguments.output);
-    writeln!(out, "{} -> {}", arguments.model.model.display(), arguments.output.display())?;
+    let [model, output] = [&arguments.model.model, &arguments.output].map(|path| one_line(&path.to_string_lossy()));
+    writeln!(out, "{model} -> {output}")?;
     let (weights_before, weights_after) = (converted.weight_bytes_before as u64, converted.weight_bytes_after as u64);
     writeln!(out, "  file     {before} -> {after}")?;
     write!(out, "  weights  {} -> {}", Size(weights_before), Size(weights_after))?;
@@ -235,7 +236,8 @@ fn summarize(arguments: &Arguments, before: Size, converted: &Converted, out: &m
     }
     writeln!(out)?;
     for left_out in &converted.left_out {
-        writeln!(out, "  left out signature {}: {}", left_out.signature, left_out.because)?;
+        let [signature, because] = [&left_out.signature, &left_out.because].map(|text| one_line(text));
+        writeln!(out, "  left out signature {signature}: {because}")?;
     }
     let report = &converted.report;
     let count = |choice| report.count(choice);
@@ -258,6 +260,7 @@ fn summarize(arguments: &Arguments, before: Size, converted: &Converted, out: &m
     }
     for (choice, kind, because, count) in converted.groups() {
         if !matches!(choice, Choice::Hybrid | Choice::Integer) && because != planish::convert::NO_WEIGHTS {
+            let [kind, because] = [kind, because].map(one_line);
             writeln!(out, "  {:8} {count} {kind}: {because}", choice.to_string())?;
         }
     }

@@ -11,7 +11,7 @@ use planish::saved_model::{Contents, PortInfo, Reader, is_saved_model};
 
 use super::model_arguments::ModelArguments;
 use super::size::{self, Size};
-use super::{Outcome, progress::Progress};
+use super::{Outcome, one_line, progress::Progress};
 
 /// Shows a model's signatures, sizes and operations, or all of it as text
 #[derive(Args)]
@@ -64,21 +64,21 @@ pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> Outcome {
 
 fn write_contents(contents: &Contents, out: &mut dyn Write) -> Outcome {
     for meta in &contents.meta_graphs {
-        write!(out, "MetaGraph {}", meta.tags.join(","))?;
+        write!(out, "MetaGraph {}", one_line(&meta.tags.join(",")))?;
         match meta.tensorflow_version.as_str() {
             "" => writeln!(out)?,
-            version => writeln!(out, ", saved by TensorFlow {version}")?,
+            version => writeln!(out, ", saved by TensorFlow {}", one_line(version))?,
         }
         for signature in &meta.signatures {
             let (inputs, outputs) = (ports(&signature.inputs), ports(&signature.outputs));
-            writeln!(out, "  signature {} ({inputs}) -> ({outputs})", signature.name)?;
+            writeln!(out, "  signature {} ({inputs}) -> ({outputs})", one_line(&signature.name))?;
         }
         for function in &meta.functions {
             writeln!(
                 out,
                 "  function {} at {} ({}) -> ({})",
-                function.name,
-                function.path,
+                one_line(&function.name),
+                one_line(&function.path),
                 ports(&function.inputs),
                 ports(&function.outputs)
             )?;
@@ -89,7 +89,13 @@ fn write_contents(contents: &Contents, out: &mut dyn Write) -> Outcome {
 }
 
 fn ports(ports: &[PortInfo]) -> String {
-    let port = |p: &PortInfo| p.ty.as_ref().map_or_else(|| p.name.clone(), |ty| format!("{}: {ty}", p.name));
+    let port = |p: &PortInfo| {
+        let name = one_line(&p.name);
+        match &p.ty {
+            Some(ty) => format!("{name}: {ty}"),
+            None => name,
+        }
+    };
     ports.iter().map(port).collect::<Vec<_>>().join(", ")
 }
 
@@ -99,25 +105,33 @@ fn write_model(model: &Model, on_disk: Size, out: &mut dyn Write) -> Outcome {
     for signature in &model.signatures {
         let graph = model.graph(signature.graph);
         let types = |names: &[String], values: Vec<planish::core::Value>| {
-            let named = names.iter().zip(values).map(|(name, v)| format!("{name}: {}", graph.ty(v)));
+            let named = names
+                .iter()
+                .zip(values)
+                .map(|(name, v)| format!("{}: {}", one_line(name), graph.ty(v)));
             named.collect::<Vec<_>>().join(", ")
         };
         let inputs = types(&signature.inputs, graph.parameters());
         let outputs = types(&signature.outputs, graph.results());
-        writeln!(out, "signature  {} ({inputs}) -> ({outputs})", signature.name)?;
+        writeln!(out, "signature  {} ({inputs}) -> ({outputs})", one_line(&signature.name))?;
     }
     for (_, graph) in model.graphs() {
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for id in graph.ids() {
             let name = match graph.op(id) {
                 Op::Parameters(_) | Op::Return(_) | Op::Const(_) => continue,
-                Op::Foreign(op) => format!("foreign {}", op.name),
-                Op::Custom(op) => format!("custom {}", op.name),
+                Op::Foreign(op) => format!("foreign {}", one_line(&op.name)),
+                Op::Custom(op) => format!("custom {}", one_line(&op.name)),
                 op => op.name().to_owned(),
             };
             *counts.entry(name).or_default() += 1;
         }
-        writeln!(out, "graph      {}: {} operations", graph.name(), counts.values().sum::<usize>())?;
+        writeln!(
+            out,
+            "graph      {}: {} operations",
+            one_line(graph.name()),
+            counts.values().sum::<usize>()
+        )?;
         let mut counts: Vec<_> = counts.into_iter().collect();
         counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         for (name, count) in counts {
