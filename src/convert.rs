@@ -207,6 +207,8 @@ pub fn read(input: impl AsRef<Path>, options: &ConvertOptions) -> Result<Model> 
             advice: advice(input),
             source,
         },
+        // It names the file itself.
+        source @ planish_tflite::Error::Read { .. } => source.into(),
         source => Error::ReadFile {
             path: input.to_owned(),
             source,

@@ -39,7 +39,7 @@ pub enum Error {
         #[source]
         source: planish_tflite::Error,
     },
-    /// A TFLite file that is damaged, or cannot be read.
+    /// A TFLite file that is damaged, or needs what this version cannot read.
     #[error("cannot read the model `{path}`")]
     ReadFile {
         /// The file.

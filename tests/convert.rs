@@ -310,6 +310,49 @@ fn bad_input_is_refused_with_one_message_and_leaves_nothing_behind() {
     assert_eq!(left, ["empty", "layers.keras", "text.tflite"]);
 }
 
+/// The model is damaged, so that only what is refused before it is read names the place.
+#[test]
+fn places_where_no_file_can_be_are_refused_before_the_model_is_read() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name);
+    let (damaged, file) = (path("damaged.tflite"), path("file"));
+    for file in [&damaged, &file] {
+        fs::write(file, "no model at all").expect("a file");
+    }
+    let (damaged, inputs) = (text_of(&damaged), model("digits_cnn.npz"));
+    let new_folder = path("new").join("");
+    for (place, named) in [
+        (folder.path(), &["it is a folder"][..]),
+        (&new_folder, &["new/", "it is a folder"]),
+        (&path("new/model.tflite"), &["there is no folder", "make it first"]),
+        (&path("file/model.tflite"), &["file", "is no folder"]),
+        (Path::new("-"), &["/dev/stdout", "./-"]),
+    ] {
+        let place = text_of(place);
+        fail(&["convert", damaged, "-o", place], named);
+        fail(&["convert", damaged, "-o", text_of(&path("out.tflite")), "--report", place], named);
+        fail(&["run", damaged, "--inputs", text_of(&inputs), "--outputs", place], named);
+    }
+}
+
+/// Runs `planish`, which has to fail, and returns what it says.
+fn message(arguments: &[&str]) -> String {
+    fail(arguments, &[]);
+    String::from_utf8_lossy(&planish(arguments, &[]).stderr).into_owned()
+}
+
+#[cfg(unix)]
+#[test]
+fn messages_say_things_once() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let (out, model) = (folder.path().join("out.tflite"), model("digits_cnn"));
+    let out = text_of(&out);
+    let device = message(&["convert", "/dev/null", "-o", out]);
+    assert_eq!(device.matches("/dev/null").count(), 1, "{device}");
+    let rank = message(&["convert", text_of(&model), "-o", out, "--shape", "image=1x8x8"]);
+    assert!(rank.contains("another rank") && !rank.contains("--shape"), "{rank}");
+}
+
 #[test]
 fn no_output_takes_the_place_of_another_or_of_what_is_read() {
     let folder = TempDir::new().expect("a temporary folder");
@@ -456,6 +499,12 @@ fn what_is_asked_twice_or_matches_nothing_is_told() {
         told.contains("--skip no_such matches no") && !told.contains("--skip digit"),
         "{told}"
     );
+    let quantizing = "post_training_quantize";
+    let again = ["convert", text_of(&out), "-o", text_of(&out), "--post-training-quantize"];
+    let printing = [&again[..], &["--print-after", quantizing]].concat();
+    let told = succeed(&[&printing[..], &["--stop-after", "0"]].concat());
+    assert!(told.contains("--print-after post_training_quantize did not run"), "{told}");
+    assert!(!succeed(&printing).contains("did not run"));
     fail(&with(&["--raw"]), &["batch_norm", "leave out --raw"]);
     fail(&with(&["--stop-after", "0"]), &["batch_norm", "--stop-after"]);
 }

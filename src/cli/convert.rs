@@ -8,7 +8,7 @@ use planish::convert::convert_for_file;
 use planish::core::{Choice, Model, Report, text};
 use planish::passes::weights::{names, weights};
 use planish::passes::{QuantizeOptions, Target};
-use planish::saved_model::is_saved_model;
+use planish::saved_model::{self, is_saved_model};
 use planish::tflite::{NewFile, WriteOptions};
 use planish::{ConvertOptions, Converted};
 use regex::Regex;
@@ -102,11 +102,14 @@ pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> Outcome {
     }
     let input = &arguments.model.model;
     let progress = Progress::start(format!("reading {}", input.display()));
-    let mut printed = Ok(());
+    let (mut ran, mut printed) = (false, Ok(()));
     let converted = convert_for_file(input, &options, &mut |run, model| {
         progress.now(format!("{} done", run.pass));
-        if printed.is_ok() && arguments.print_after.as_ref() == Some(&run.pass) {
-            printed = out.write_all(text::print(model).as_bytes());
+        if arguments.print_after.as_ref() == Some(&run.pass) {
+            ran = true;
+            if printed.is_ok() {
+                printed = out.write_all(text::print(model).as_bytes());
+            }
         }
     })
     .map_err(|error| explained(&error, &arguments))?;
@@ -118,6 +121,12 @@ pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> Outcome {
     // What is no file has the model's bytes for its reader alone.
     if arguments.output.metadata().is_ok_and(|m| m.is_file()) {
         summarize(&arguments, before, &converted, out)?;
+        if let Some(pass) = arguments.print_after.as_ref().filter(|_| !ran) {
+            writeln!(
+                out,
+                "  note     --print-after {pass} did not run: --stop-after ended the conversion before it"
+            )?;
+        }
     }
     std::mem::forget(converted);
     Ok(())
@@ -169,7 +178,11 @@ fn write(arguments: &Arguments, converted: &Converted) -> Outcome {
 fn explained(error: &planish::Error, arguments: &Arguments) -> String {
     let text = with_causes(error);
     let planish::Error::Tflite(planish::tflite::Error::NoOperator(_)) = error else {
-        let of_the_graph = matches!(error, planish::Error::SavedModel(_) | planish::Error::Pass(_));
+        // What does not fit between operations may come from the shapes; what is wrong with the shapes tells itself.
+        let of_the_graph = match error {
+            planish::Error::SavedModel(error) => matches!(error, saved_model::Error::Graph { .. } | saved_model::Error::Unsupported { .. }),
+            error => matches!(error, planish::Error::Pass(_)),
+        };
         let shapes = if of_the_graph && arguments.model.gives_shapes() {
             " (with the shapes that --shape gives)"
         } else {
@@ -186,16 +199,16 @@ fn explained(error: &planish::Error, arguments: &Arguments) -> String {
     }
 }
 
-/// Refuses places in folders that are not there, and in the place of what is read or written besides.
+/// Refuses places where no file can be, and those of what is read or written besides.
 fn check_places(arguments: &Arguments) -> Outcome {
     let (model, output) = (&arguments.model.model, &arguments.output);
-    places::check_folder(output)?;
+    places::check_file(output)?;
     // A .tflite file may be rewritten in its place: it has been read by then.
     if is_saved_model(model) {
         places::check_not_read(output, &[model])?;
     }
     let Some(report) = &arguments.report else { return Ok(()) };
-    places::check_folder(report)?;
+    places::check_file(report)?;
     if places::are_one(report, output) {
         return Err(format!(
             "the report would overwrite the model `{}`; choose another file for one of them",

@@ -1,7 +1,8 @@
 //! Where files may be written.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf, is_separator};
 
 use planish::saved_model::is_saved_model;
 
@@ -10,16 +11,22 @@ use super::Outcome;
 /// As many links are followed as systems do.
 const MOST_LINKS: usize = 40;
 
-/// Refuses a file in a folder that is not there.
-pub(super) fn check_folder(file: &Path) -> Outcome {
-    match file.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
-        None => Ok(()),
-        Some(folder) => Err(format!(
-            "cannot write `{}`: there is no folder `{}`; make it first",
-            file.display(),
-            folder.display()
-        )
-        .into()),
+/// Refuses what cannot name a file to write: a folder, or a file in a folder that is not there.
+pub(super) fn check_file(file: &Path) -> Outcome {
+    let cannot = |why: String| Err(format!("cannot write `{}`: {why}", file.display()).into());
+    if file == Path::new("-") {
+        return cannot("it stands for no stream; write `/dev/stdout` for standard output, or `./-` for a file of that name".into());
+    }
+    let last = file.as_os_str().as_encoded_bytes().last();
+    if file.is_dir() || file.file_name().is_none() || last.is_some_and(|&byte| is_separator(byte.into())) {
+        return cannot("it is a folder; name a file in it".into());
+    }
+    let folder = folder_of(file);
+    match fs::metadata(folder) {
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) => cannot(format!("`{}` is no folder", folder.display())),
+        Err(e) if e.kind() == ErrorKind::NotFound => cannot(format!("there is no folder `{}`; make it first", folder.display())),
+        Err(e) => cannot(format!("the folder `{}` cannot be looked at: {e}", folder.display())),
     }
 }
 

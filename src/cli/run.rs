@@ -36,7 +36,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: Arguments, _: &mut dyn Write) -> Outcome {
     let path = &arguments.model.model;
-    places::check_folder(&arguments.outputs)?;
+    places::check_file(&arguments.outputs)?;
     places::check_not_read(&arguments.outputs, &[path, &arguments.inputs])?;
     let progress = Progress::start(format!("reading {}", path.display()));
     let mut options = arguments.model.options()?;
