@@ -101,3 +101,15 @@ fn a_file_that_grows_too_large_is_an_error() {
     assert!(message.contains("cannot write"), "{message}");
     assert_eq!(files(folder.path()), [""; 0]);
 }
+
+/// No machine has memory for stacks of this size.
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+#[test]
+fn where_no_thread_can_be_made_a_message_says_so() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_planish"));
+    let ended = command.arg("passes").env("RUST_MIN_STACK", (1_u64 << 50).to_string()).output();
+    let ended = ended.expect("the command line runs");
+    let message = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{message}");
+    assert!(message.starts_with("error: cannot make the thread"), "{message}");
+}

@@ -22,12 +22,16 @@ pub(super) fn leave_nothing_behind() -> io::Result<()> {
     flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
     let ignored = ignored();
     let mut signals = Signals::new(ENDINGS.into_iter().filter(|signal| ignored & bit(*signal) == 0))?;
-    thread::spawn(move || {
+    let wait = move || {
         for signal in signals.forever() {
             let _none_begins = NewFile::remove_unfinished();
             emulate_default_handler(signal).expect("all are signals that a process ends by");
         }
-    });
+    };
+    thread::Builder::new().spawn(wait).map_err(|e| {
+        let limit = "allow more processes or threads (`ulimit -u`)";
+        io::Error::new(e.kind(), format!("cannot make the thread that waits for interrupts: {e}; {limit}"))
+    })?;
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! A spinner on a terminal for what takes longer than a second.
 
 use std::io::{self, IsTerminal};
+use std::thread;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -18,13 +19,15 @@ impl Progress {
         bar.set_style(ProgressStyle::default_spinner());
         bar.set_message(doing.into());
         let shown = bar.clone();
-        std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_secs(1));
+        let show = move || {
+            thread::sleep(Duration::from_secs(1));
             if !shown.is_finished() {
                 shown.set_draw_target(ProgressDrawTarget::stderr());
                 shown.enable_steady_tick(Duration::from_millis(100));
             }
-        });
+        };
+        // Where no thread can be made, nothing is shown.
+        let _ = thread::Builder::new().spawn(show);
         Progress(Some(bar))
     }
 
