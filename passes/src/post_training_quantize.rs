@@ -19,8 +19,9 @@ use crate::economy::Goal;
 use crate::features::Features;
 use crate::first_layers::first_layers;
 use crate::fuse_lstm::fusible_cells;
-use crate::scales::{Wanted, quantizations};
+use crate::scales::{Stored, Wanted, stored};
 use crate::stored_size::stored_size;
+use crate::target::{Target, Verdict};
 use crate::weights::{Weight, all_or_none, names, reads_dequantized, weights};
 
 /// How many scales a weight has.
@@ -51,14 +52,33 @@ pub enum Balance {
     Always,
 }
 
+/// Which networks have 16-bit floats for weights that the target makes real before it reads them, such as filters of depthwise and
+/// narrow convolutions: few weights, early ones first, as far as they add no more than a fiftieth and 4 KiB to the bytes, a tenth
+/// at most. A network of at least 8 MiB still becomes `times_smaller` smaller.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Halves {
+    /// None: such weights are int8, too.
+    Never,
+    /// Those with depthwise convolutions, which quantization costs most.
+    #[default]
+    WithDepthwise,
+}
+
 impl Balance {
     fn is_for(self, graph: &Graph) -> bool {
         match self {
             Balance::Never => false,
-            Balance::WithDepthwise => graph.ids().into_iter().any(|id| matches!(graph.op(id), Op::DepthwiseConv2d(_))),
+            Balance::WithDepthwise => is_delicate(graph),
             Balance::Always => true,
         }
     }
+}
+
+/// Whether a network has depthwise convolutions: quantization costs such networks most, since their layers have few weights to even
+/// errors out.
+fn is_delicate(graph: &Graph) -> bool {
+    graph.ids().into_iter().any(|id| matches!(graph.op(id), Op::DepthwiseConv2d(_)))
 }
 
 /// What configures [`PostTrainingQuantize`].
@@ -79,6 +99,10 @@ pub struct QuantizeOptions {
     pub per_tensor_fan_in: usize,
     /// Which networks' weights that meet the features of convolutions are rounded in balance.
     pub balance: Balance,
+    /// Which networks have 16-bit floats where the target has no kernel for integers.
+    pub halves: Halves,
+    /// Where the model will run.
+    pub target: Target,
     /// Operations whose name, or whose weight's name, matches one of these regular expressions stay float.
     pub skip: Vec<String>,
 }
@@ -91,7 +115,9 @@ impl Default for QuantizeOptions {
             times_smaller: 3.8,
             per_tensor_fan_in: 1500,
             balance: Balance::default(),
+            halves: Halves::default(),
             skip: Vec::new(),
+            target: Target::default(),
         }
     }
 }
@@ -115,6 +141,10 @@ impl Pass for PostTrainingQuantize {
         (
             "granularity",
             "per_channel: a scale for each channel of a weight; per_tensor: one for the whole weight",
+        ),
+        (
+            "halves",
+            "never or with_depthwise: which networks have 16-bit floats, as far as there is room, where no kernel reads integers",
         ),
         ("min_elements", "weights of fewer elements stay float"),
         (
@@ -146,6 +176,7 @@ impl Pass for PostTrainingQuantize {
             let cell = |id: OpId| cells.get(&(graph_id, id)).copied();
             let plan = plan(graph, &cell, options, &skip, cx);
             let count = plan.values().map(|planned| planned.place + 1).max().unwrap_or(0);
+            let halves_will_do = options.halves == Halves::WithDepthwise && is_delicate(graph);
             let wanted: Vec<Wanted<'_>> = plan
                 .iter()
                 .map(|(&(value, axis), planned)| Wanted {
@@ -153,6 +184,7 @@ impl Pass for PostTrainingQuantize {
                     axis,
                     one_scale: planned.one_scale,
                     one_will_do: planned.readers.iter().all(|r| !per_channel_only(graph.op(r.op))),
+                    halves_will_do: halves_will_do && planned.readers.iter().all(|&r| is_made_real(graph, r, options.target)),
                     still_to_come: (count - planned.place) as f64 / count as f64,
                     gate: planned.readers.iter().all(|r| is_gate(graph, r.op)),
                     rather_float: planned.rather_float.clone(),
@@ -162,12 +194,12 @@ impl Pass for PostTrainingQuantize {
                 float_size: stored_size(graph),
                 times_smaller: options.times_smaller,
             };
-            let scales = quantizations(wanted, &goal);
+            let stored = stored(wanted, &goal);
             let features = match options.balance.is_for(graph) {
                 true => Features::of(graph),
                 false => Features::default(),
             };
-            changed += perform(graph, plan, scales, &features, cx);
+            changed += perform(graph, plan, stored, &features, cx);
             pack_halves(graph, halves);
         }
         Ok(Changed(changed))
@@ -352,6 +384,13 @@ const LIKE_GATES: f64 = 4.0;
 /// Rows of a table whose ranges are alike: one scale leaves each 3 of 7 bits.
 const LIKE_ROWS: f64 = 16.0;
 
+/// Whether a target makes a weight real before an operation reads it, rather than that a kernel reads integers.
+fn is_made_real(graph: &Graph, reader: Use, target: Target) -> bool {
+    let op = graph.at(reader.op);
+    let weight = weights(op).into_iter().find(|w| w.operand == reader.operand);
+    weight.is_some_and(|weight| matches!(target.quantized(op, weight), Verdict::WeightOnly(_)))
+}
+
 /// Kernels that index scales by channel and cannot take a single one.
 fn per_channel_only(op: &Op) -> bool {
     matches!(op, Op::DepthwiseConv2d(_) | Op::TransposeConv(_))
@@ -380,12 +419,12 @@ fn small(graph: &Graph, weight: Value, options: &QuantizeOptions) -> Option<Stri
     (elements < least).then(|| format!("its weight has {elements} elements, fewer than the {least} from which on quantization pays"))
 }
 
-fn perform(graph: &mut Graph, plan: Plan, scales: Vec<Result<Quant, String>>, features: &Features, cx: &mut Context<'_>) -> usize {
+fn perform(graph: &mut Graph, plan: Plan, stored: Vec<Result<Stored, String>>, features: &Features, cx: &mut Context<'_>) -> usize {
     let mut changed = 0;
     let mut first_pair: BTreeMap<Value, Value> = BTreeMap::new();
-    for (((weight, _), Planned { readers, .. }), quant) in plan.into_iter().zip(scales) {
-        let quant = match quant {
-            Ok(quant) => quant,
+    for (((weight, _), Planned { readers, .. }), stored) in plan.into_iter().zip(stored) {
+        let stored = match stored {
+            Ok(stored) => stored,
             Err(reason) => {
                 readers.iter().for_each(|r| cx.decide(graph, r.op, Choice::Float, reason.clone()));
                 continue;
@@ -394,24 +433,26 @@ fn perform(graph: &mut Graph, plan: Plan, scales: Vec<Result<Quant, String>>, fe
         if !cx.allow_change() {
             break;
         }
-        let rounding = match quant.is_symmetric_per_axis() && readers.iter().all(|r| features.are_read_by(graph, r.op)) {
-            true => Rounding::Balanced,
-            false => Rounding::Nearest,
+        let (stored, because) = match stored {
+            Stored::Integers(quant) => {
+                let rounding = match quant.is_symmetric_per_axis() && readers.iter().all(|r| features.are_read_by(graph, r.op)) {
+                    true => Rounding::Balanced,
+                    false => Rounding::Nearest,
+                };
+                (
+                    quantize(graph, weight, quant, rounding),
+                    "its weight is stored as int8 and dequantized",
+                )
+            }
+            Stored::Halves => (
+                halve(graph, weight),
+                "its few weights are stored as 16-bit floats and made real when the model is loaded",
+            ),
         };
-        let name = graph.info(weight).name.clone();
         let float = graph.ty(weight).clone();
-        let stored = ValueInfo {
-            ty: float.with_dtype(DType::I8).with_quant(Some(quant)),
-            name,
-            range: None,
-        };
-        let quantized = Value {
-            op: graph.add_declared(Quantize { rounding }, &[Some(weight)], vec![stored]),
-            port: 0,
-        };
-        let dequantized = graph.add_typed(Dequantize {}, &[quantized], float);
+        let dequantized = graph.add_typed(Dequantize {}, &[stored], float);
         for reader in &readers {
-            cx.decide(graph, reader.op, Choice::WeightOnly, "its weight is stored as int8 and dequantized");
+            cx.decide(graph, reader.op, Choice::WeightOnly, because);
         }
         graph.replace_uses(&readers, dequantized);
         first_pair.entry(weight).or_insert(dequantized);
@@ -427,6 +468,31 @@ fn perform(graph: &mut Graph, plan: Plan, scales: Vec<Result<Quant, String>>, fe
         graph.replace_uses(&others, dequantized);
     }
     changed
+}
+
+/// The integers of a weight, which are computed when they are written.
+fn quantize(graph: &mut Graph, weight: Value, quant: Quant, rounding: Rounding) -> Value {
+    let info = graph.info(weight);
+    let integers = ValueInfo {
+        ty: info.ty.with_dtype(DType::I8).with_quant(Some(quant)),
+        name: info.name.clone(),
+        range: None,
+    };
+    Value {
+        op: graph.add_declared(Quantize { rounding }, &[Some(weight)], vec![integers]),
+        port: 0,
+    }
+}
+
+/// A weight as 16-bit floats.
+fn halve(graph: &mut Graph, weight: Value) -> Value {
+    let name = graph.info(weight).name.clone();
+    let real = graph.constant(weight).expect("planned for constants");
+    let halves: Vec<half::f16> = real.to_vec::<f32>().into_iter().map(half::f16::from_f32).collect();
+    let halves = Tensor::from_vec(real.dims(), halves);
+    let constant = graph.add_const(halves);
+    graph.info_mut(constant).name = name;
+    constant
 }
 
 inventory::submit! { PassEntry::of::<PostTrainingQuantize>() }

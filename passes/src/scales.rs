@@ -4,7 +4,7 @@ use planish_core::{Quant, Tensor};
 use planish_kernels::hybrid::{Channels, weight_peaks, weight_scales};
 use rayon::prelude::*;
 
-use crate::economy::Goal;
+use crate::economy::{Form, Goal};
 
 /// A weight to be quantized.
 pub(crate) struct Wanted<'g> {
@@ -15,6 +15,8 @@ pub(crate) struct Wanted<'g> {
     pub(crate) one_scale: f64,
     /// Whether all that read it take one scale, too.
     pub(crate) one_will_do: bool,
+    /// Whether it may be stored as 16-bit floats: no target has kernels that read it as integers.
+    pub(crate) halves_will_do: bool,
     /// The part of the network's weights that are not read before it, itself among them.
     pub(crate) still_to_come: f64,
     /// Whether its results only open and close gates.
@@ -23,10 +25,19 @@ pub(crate) struct Wanted<'g> {
     pub(crate) rather_float: Option<String>,
 }
 
-/// The quantization of each weight of a network, or why it has none.
-pub(crate) fn quantizations(mut wanted: Vec<Wanted<'_>>, goal: &Goal) -> Vec<Result<Quant, String>> {
+/// How a weight is stored.
+pub(crate) enum Stored {
+    /// As int8.
+    Integers(Quant),
+    /// As 16-bit floats.
+    Halves,
+}
+
+/// How each weight of a network is stored, or why it stays float.
+pub(crate) fn stored(mut wanted: Vec<Wanted<'_>>, goal: &Goal) -> Vec<Result<Stored, String>> {
     let scales = |w: &mut Wanted<'_>| {
         let scales = weight_scales(&peaks(w.weight, w.axis)?).map_err(|e| e.to_string())?;
+        w.halves_will_do &= scales.iter().all(|&scale| halves_are_finer(scale));
         if !are_alike(&scales, w.one_scale) {
             return Ok(scales);
         }
@@ -34,20 +45,30 @@ pub(crate) fn quantizations(mut wanted: Vec<Wanted<'_>>, goal: &Goal) -> Vec<Res
         Ok(vec![greatest_scale(&scales)])
     };
     let scales: Vec<Result<Vec<f64>, String>> = wanted.par_iter_mut().map(scales).collect();
-    let given_up = goal.gives_up(&wanted, &scales);
-    let each = wanted.into_iter().zip(scales).zip(given_up);
-    each.map(|((wanted, scales), given_up)| {
+    let forms = goal.forms(&wanted, &scales);
+    let each = wanted.into_iter().zip(scales).zip(forms);
+    each.map(|((wanted, scales), form)| {
         let scales = scales?;
-        let quant = match (wanted.axis, wanted.rather_float, given_up) {
-            (_, Some(reason), false) => return Err(reason),
-            (Some(axis), Some(_), true) | (Some(axis), None, false) => {
+        let quant = match (wanted.axis, wanted.rather_float, form) {
+            (.., Form::Halves) => return Ok(Stored::Halves),
+            (_, Some(reason), Form::AsWanted) => return Err(reason),
+            (Some(axis), Some(_), Form::Cheaper) | (Some(axis), None, Form::AsWanted) => {
                 Quant::symmetric_per_axis(axis, scales.into_iter().map(|scale| scale as f32).collect())
             }
-            (None, ..) | (Some(_), None, true) => Quant::per_tensor(greatest_scale(&scales) as f32, 0),
+            (None, ..) | (Some(_), None, Form::Cheaper) => Quant::per_tensor(greatest_scale(&scales) as f32, 0),
         };
-        quant.map_err(|e| e.to_string())
+        quant.map(Stored::Integers).map_err(|e| e.to_string())
     })
     .collect()
+}
+
+/// Whether 16-bit floats round what has this scale as int8 no more coarsely than that does, by half a step.
+///
+/// Up to the greatest magnitude `127 · scale` they round by at most `2^-11` of it where they are normal, which is less than half
+/// a step, and by `2^-25` below (IEEE 754, binary16); they hold no more than 65504.
+fn halves_are_finer(scale: f64) -> bool {
+    let normal_enough = scale >= f64::from(2.0f32.powi(-24));
+    normal_enough && 127.0 * scale <= f64::from(half::f16::MAX)
 }
 
 pub(crate) fn greatest_scale(scales: &[f64]) -> f64 {
@@ -120,6 +141,7 @@ mod tests {
             axis: Some(0),
             one_scale: 4.0,
             one_will_do: true,
+            halves_will_do: false,
             still_to_come: 1.0,
             gate: false,
             rather_float: None,
@@ -128,10 +150,10 @@ mod tests {
             float_size: 1000,
             times_smaller: 3.8,
         };
-        let [quant] = &quantizations(vec![wanted], &goal)[..] else {
+        let [Ok(Stored::Integers(quant))] = &stored(vec![wanted], &goal)[..] else {
             panic!("one weight has one quantization");
         };
-        quant.as_ref().expect("the peaks are finite").scales().len()
+        quant.scales().len()
     }
 
     #[test]

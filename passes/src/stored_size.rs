@@ -43,6 +43,16 @@ pub(crate) fn saved_as_int8(wanted: &Wanted<'_>, scales: usize) -> f64 {
     3.0 * wanted.weight.elements() as f64 - (made_real + QUANTIZATION) as f64 - scales_size(scales)
 }
 
+/// How many bytes less a float weight takes as 16-bit floats.
+pub(crate) fn saved_as_halves(wanted: &Wanted<'_>) -> f64 {
+    2.0 * wanted.weight.elements() as f64 - DEQUANTIZE as f64
+}
+
+/// How many bytes more a weight takes as 16-bit floats than as int8 with so many scales, both dequantized.
+pub(crate) fn more_as_halves(wanted: &Wanted<'_>, scales: usize) -> f64 {
+    wanted.weight.elements() as f64 - QUANTIZATION as f64 - scales_size(scales)
+}
+
 /// The bytes of a quantization of so many channels, the only one of its zero points.
 pub(crate) fn quantization_size(channels: usize) -> usize {
     QUANTIZATION + channels * (size_of::<f32>() + size_of::<i64>())
