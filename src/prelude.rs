@@ -2,8 +2,8 @@
 
 pub use planish_core::{Choice, Graph, Meaning, Model, Op, Pass, PassEntry, PassManager, Report, Rule, Skip, Value, inventory};
 pub use planish_passes::{
-    Balance, FallBackOptions, FallBackToFloat, Granularity, HybridOptions, PostTrainingQuantize, QuantizeOptions, SelectHybridKernels,
-    Target,
+    Balance, FallBackOptions, FallBackToFloat, Granularity, Halves, HybridOptions, PostTrainingQuantize, QuantizeOptions,
+    SelectHybridKernels, Target,
 };
 
 pub use crate::convert::{ConvertOptions, Converted, convert};

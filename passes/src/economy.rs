@@ -30,7 +30,7 @@ const NOISE_OF_A_GATE: f64 = 0.25;
 
 /// 16-bit floats may add a fiftieth to a network's bytes and this many, a tenth at most: of small networks, the structure and not
 /// the weights is what a file could have less of.
-const ROOM_OF_SMALL: f64 = 4096.0;
+const ROOM_OF_SMALL: f64 = 6144.0;
 
 /// How small a network is to become.
 pub(crate) struct Goal {

@@ -93,7 +93,7 @@ pub use lower_tensor_lists::LowerTensorLists;
 pub use merge_reshapes::MergeReshapes;
 pub use merge_transposes::MergeTransposes;
 pub use move_reshapes::MoveReshapes;
-pub use post_training_quantize::{Balance, Granularity, PostTrainingQuantize, QuantizeOptions};
+pub use post_training_quantize::{Balance, Granularity, Halves, PostTrainingQuantize, QuantizeOptions};
 pub use remove_identities::RemoveIdentities;
 pub use remove_neutral_operands::RemoveNeutralOperands;
 pub use select_hybrid_kernels::{HybridOptions, SelectHybridKernels};

@@ -53,7 +53,7 @@ pub enum Balance {
 }
 
 /// Which networks have 16-bit floats for weights that the target makes real before it reads them, such as filters of depthwise and
-/// narrow convolutions: few weights, early ones first, as far as they add no more than a fiftieth and 4 KiB to the bytes, a tenth
+/// narrow convolutions: few weights, early ones first, as far as they add no more than a fiftieth and 6 KiB to the bytes, a tenth
 /// at most. A network of at least 8 MiB still becomes `times_smaller` smaller.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

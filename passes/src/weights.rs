@@ -1,6 +1,6 @@
 //! Which operands are weights: what post-training quantization looks at, and along which axis scales may vary.
 
-use planish_core::{DType, Graph, Op, OpId, OpRef, Value};
+use planish_core::{DType, Graph, Op, OpId, OpRef, Value, ValueRef};
 
 /// One operand that is a weight.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -78,8 +78,16 @@ pub fn reads_integers(op: OpRef<'_>, weight: Weight) -> bool {
 
 /// Whether an operation reads this weight through a `dequantize` of integers.
 pub fn reads_dequantized(op: OpRef<'_>, weight: Weight) -> bool {
-    op.operand(weight.operand).is_some_and(|v| {
-        let producer = v.producer();
-        matches!(producer.op(), Op::Dequantize(_)) && producer.operand(0).is_some_and(|q| q.ty().quant.is_some())
-    })
+    behind_dequantize(op, weight).is_some_and(|stored| stored.ty().quant.is_some())
+}
+
+/// Whether an operation reads this weight through a `dequantize` of 16-bit floats.
+pub fn reads_halves(op: OpRef<'_>, weight: Weight) -> bool {
+    behind_dequantize(op, weight).is_some_and(|stored| stored.ty().dtype == DType::F16)
+}
+
+/// What a weight is stored as, where an operation reads it through a `dequantize`.
+fn behind_dequantize(op: OpRef<'_>, weight: Weight) -> Option<ValueRef<'_>> {
+    let producer = op.operand(weight.operand)?.producer();
+    matches!(producer.op(), Op::Dequantize(_)).then(|| producer.operand(0)).flatten()
 }

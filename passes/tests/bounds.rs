@@ -3,7 +3,7 @@
 
 use planish_core::attr::{Activation, Padding, Rounding};
 use planish_core::op::Quantize;
-use planish_core::{Graph, Model, Op, OpId, PassManager, Quant, Tensor, Value};
+use planish_core::{DType, Graph, Model, Op, OpId, PassManager, Quant, Tensor, Value};
 use planish_kernels::hybrid;
 use planish_passes as _;
 use proptest::prelude::*;
@@ -147,11 +147,11 @@ impl Bounds {
     }
 }
 
-const WEIGHT_ONLY: &str = "post_training_quantize {min_elements = 0}";
+const WEIGHT_ONLY: &str = "post_training_quantize {min_elements = 0, halves = never}";
 
 /// Every way to a quantized model: its name, the model, and whether it may quantize activations.
 fn quantized(linear: &Linear, model: &Model, granularity: &str) -> Vec<(String, Model, bool)> {
-    let weight_only = format!("post_training_quantize {{granularity = {granularity}, min_elements = 0}}");
+    let weight_only = format!("post_training_quantize {{granularity = {granularity}, min_elements = 0, halves = never}}");
     let mut all = vec![(weight_only.clone(), passed(model, &weight_only), false)];
     all.push(("in balance".into(), in_balance(&all[0].1), false));
     if !linear.looks_up() {
@@ -180,6 +180,13 @@ fn linear() -> impl Strategy<Value = Linear> {
         (4..20usize, 1..9usize).prop_map(|(rows, width)| gather(rows, width)),
         (4..20usize, 1..9usize).prop_map(|(rows, width)| embedding_lookup(rows, width)),
     ]
+}
+
+/// The 16-bit floats that a model holds, if it does.
+fn halves(model: &Model) -> Option<Vec<f64>> {
+    let graph = model.graph(model.signatures[0].graph);
+    let constants = graph.ids().into_iter().filter_map(|id| graph.constant(Value { op: id, port: 0 }));
+    constants.filter(|t| t.dtype() == DType::F16).find_map(Tensor::to_floats)
 }
 
 /// Numbers of one kind: ordinary ones, or such as quantization may stumble over.
@@ -225,7 +232,7 @@ proptest! {
 
     #[test]
     fn a_quantized_weight_is_within_its_bound((linear, _, weight) in case(), granularity in prop_oneof![Just("per_channel"), Just("per_tensor")]) {
-        let nearest = passed(&linear.model(&weight), &format!("post_training_quantize {{granularity = {granularity}, min_elements = 0}}"));
+        let nearest = passed(&linear.model(&weight), &format!("post_training_quantize {{granularity = {granularity}, min_elements = 0, halves = never}}"));
         for model in [in_balance(&nearest), nearest] {
         let graph = model.graph(model.signatures[0].graph);
         let Some(id) = graph.ids().into_iter().find(|&id| matches!(graph.op(id), Op::Quantize(_))) else {
@@ -240,6 +247,28 @@ proptest! {
             let bound = hybrid::weight_error(f64::from(quant.scales()[i / inner % count]), rounding(graph, id)) + EPSILON * f64::from(r.abs());
             prop_assert!((f64::from(*w) - f64::from(r)).abs() <= bound, "{w} as {r}, bound {bound}");
         }
+        }
+    }
+
+    #[test]
+    fn halves_round_no_more_coarsely_than_int8(
+        (weight, channels) in (1..4usize).prop_flat_map(|channels| (numbers(9 * channels), Just(channels))),
+    ) {
+        let linear = depthwise_conv_2d(1, channels, 1, Padding::Same, Activation::None);
+        let [halved, integers] = ["", ", halves = never"]
+            .map(|halves| passed(&linear.model(&weight), &format!("post_training_quantize {{min_elements = 0{halves}}}")));
+        let graph = integers.graph(integers.signatures[0].graph);
+        let id = graph.ids().into_iter().find(|&id| matches!(graph.op(id), Op::Quantize(_))).expect("int8");
+        let quant = graph.ty(Value { op: id, port: 0 }).quant.clone().expect("a quantization");
+        match halves(&halved) {
+            Some(halves) => for (i, (w, h)) in weight.iter().zip(halves).enumerate() {
+                let bound = hybrid::weight_error(f64::from(quant.scales()[i % channels]), Rounding::Nearest);
+                prop_assert!((f64::from(*w) - h).abs() <= bound, "{w} as {h}, bound {bound}");
+            },
+            None => {
+                let fits = |scale: &f32| *scale >= 2f32.powi(-24) && 127.0 * scale <= 65504.0;
+                prop_assert!(!quant.scales().iter().all(fits), "{weight:?}");
+            }
         }
     }
 
@@ -383,7 +412,10 @@ fn errors_of_filters_do_not_add_up() {
         let input = Tensor::from_vec(&[1, 5, 4, 4], vec![1.0f32; 80]);
         let real = run(&model, input.clone());
         let off = |options: &str| -> f64 {
-            let quantized = passed(&model, &format!("post_training_quantize {{min_elements = 0{options}}}"));
+            let quantized = passed(
+                &model,
+                &format!("post_training_quantize {{min_elements = 0, halves = never{options}}}"),
+            );
             let results = run(&quantized, input.clone());
             results.iter().zip(&real).map(|(a, b)| f64::from((a - b).abs())).fold(0.0, f64::max)
         };

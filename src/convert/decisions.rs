@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use planish_core::report::Decision;
 use planish_core::{Choice, DType, Model, Op, OpRef, ValueRef};
-use planish_passes::weights::{reads_dequantized, reads_integers, weights};
+use planish_passes::weights::{reads_dequantized, reads_halves, reads_integers, weights};
 
 /// The reason of operations that have nothing to quantize.
 pub const NO_WEIGHTS: &str = "it has no weights";
@@ -69,7 +69,7 @@ fn choice(op: OpRef<'_>) -> Choice {
         Choice::Integer
     } else if all.iter().any(|&w| reads_integers(op, w)) {
         Choice::Hybrid
-    } else if all.iter().any(|&w| reads_dequantized(op, w)) {
+    } else if all.iter().any(|&w| reads_dequantized(op, w) || reads_halves(op, w)) {
         Choice::WeightOnly
     } else {
         Choice::Float
@@ -98,7 +98,9 @@ fn unreported(op: OpRef<'_>, choice: Choice, quantized: bool) -> &'static str {
         all.iter()
             .any(|w| op.operand(w.operand).is_some_and(|v| v.ty().dtype == DType::F32))
     };
+    let halves = || all.iter().any(|&w| reads_halves(op, w));
     match choice {
+        Choice::WeightOnly if halves() => "its weights are 16-bit floats in the source",
         Choice::Integer => "its activations are integers in the source",
         Choice::Hybrid | Choice::WeightOnly => "its weights are integers in the source",
         Choice::Float if variable() => "its weights are a variable that the model changes",
