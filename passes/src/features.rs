@@ -8,7 +8,7 @@ use planish_core::{Graph, Op, OpId, OpRef, Value};
 /// The features of a graph: what convolutions made and a rectifier or gate made positive, and what pooling, data movement,
 /// sums and linear convolutions make of that.
 ///
-/// Inputs of the graph are none, since nothing is known of their signs; nor is what a tangent or an exponential unit
+/// Inputs of the graph are none, since nothing is known of their signs; nor is what a hyperbolic tangent or an exponential unit
 /// spreads on both sides of zero.
 #[derive(Default)]
 pub(crate) struct Features {

@@ -82,7 +82,7 @@ pub fn quantize(options: QuantizeOptions, target: Target) -> PassManager {
     };
     PassManager::new()
         .add_with(EqualizeGates, short_rows)
-        .add_with(PostTrainingQuantize, options)
+        .add_with(PostTrainingQuantize, QuantizeOptions { target, ..options })
         .add_with(SelectHybridKernels, HybridOptions { target })
         .add_with(FallBackToFloat, FallBackOptions { target })
 }

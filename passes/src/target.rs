@@ -8,7 +8,7 @@ use planish_core::{DType, OpRef};
 use serde::{Deserialize, Serialize};
 
 use crate::fuse_lstm::FuseLstmOptions;
-use crate::post_training_quantize::QuantizeOptions;
+use crate::quantize_options::QuantizeOptions;
 use crate::weights::Weight;
 
 mod litert;

@@ -5,7 +5,7 @@ use planish_core::{Op, OpRef};
 use super::{Verdict, float_activations};
 use crate::economy::LARGE;
 use crate::fuse_lstm::FuseLstmOptions;
-use crate::post_training_quantize::QuantizeOptions;
+use crate::quantize_options::QuantizeOptions;
 use crate::stored_size::stored_size;
 use crate::weights::{Weight, all_or_none};
 
