@@ -243,3 +243,41 @@ fn spectra_are_turned_back() {
         saved.check(&[("re", &[2, bins], &re), ("im", &[2, bins], &im)]);
     }
 }
+
+/// The transform of a plane by its definition; `sign` is -1 there and 1 back, where it is divided by the number of elements.
+fn plane_transform(plane: &[Complex], [rows, columns]: [usize; 2], sign: f64) -> Vec<Complex> {
+    let term = |k: usize, at: usize| {
+        let [row, column] = [(k / columns * (at / columns), rows), (k % columns * (at % columns), columns)];
+        let angle = sign * TAU * (row.0 as f64 / row.1 as f64 + column.0 as f64 / column.1 as f64);
+        times(plane[at], (angle.cos(), angle.sin()))
+    };
+    let whole = if sign > 0.0 { plane.len() as f64 } else { 1.0 };
+    let element = |k: usize| {
+        let sum = (0..plane.len()).fold((0.0, 0.0), |sum, at| {
+            let (re, im) = term(k, at);
+            (sum.0 + re, sum.1 + im)
+        });
+        (sum.0 / whole, sum.1 / whole)
+    };
+    (0..plane.len()).map(element).collect()
+}
+
+#[test]
+fn planes_are_transformed_along_both_axes() {
+    let mut saved = Saved::default();
+    let operands = operands(&mut saved);
+    let (_, values) = &operands[0];
+    for (op, sign) in [("FFT2D", -1.0), ("IFFT2D", 1.0)] {
+        saved.node(op, op, &["z"], &[("Tcomplex", "type: DT_COMPLEX64")]);
+        saved.expect_parts(op, &plane_transform(values, [2, 3], sign));
+    }
+    saved.ints("lengths", &[2, 3]);
+    let types = [("Treal", "type: DT_FLOAT"), ("Tcomplex", "type: DT_COMPLEX64")];
+    saved.node("half", "RFFT2D", &["a", "lengths"], &types);
+    let real: Vec<Complex> = A.iter().map(|&re| (re, 0.0)).collect();
+    let spectrum = plane_transform(&real, [2, 3], -1.0);
+    saved.expect_parts("half", &[0, 1, 3, 4].map(|at| spectrum[at]));
+    saved.node("back", "IRFFT2D", &["half", "lengths"], &types);
+    saved.expect("back", A.to_vec());
+    saved.check(INPUTS);
+}

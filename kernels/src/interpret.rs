@@ -210,5 +210,5 @@ pub fn evaluate(op: &Op, operands: &[Option<&Tensor>], result_types: &[Type]) ->
 /// # Errors
 /// As [`evaluate`].
 pub fn evaluate_limited(op: &Op, operands: &[Option<&Tensor>], result_types: &[Type], max_bytes: usize) -> Result<Vec<Tensor>, Error> {
-    reference::run(op, operands, result_types, max_bytes, &mut Engine::Packed)
+    reference::run(op, operands, result_types, max_bytes, &mut Engine::once())
 }

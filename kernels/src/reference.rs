@@ -62,7 +62,7 @@ pub(crate) fn run(
         Err(Error::ElementType { dtype, .. }) if computed_in_f32(op, dtype) => {
             let wide = widened(operands, limit)?;
             let wide: Vec<Option<&Tensor>> = wide.iter().map(Option::as_ref).collect();
-            let results = dispatch(op, &Args::new(op.kind(), &wide, types, limit), &mut Engine::Packed)?;
+            let results = dispatch(op, &Args::new(op.kind(), &wide, types, limit), &mut Engine::once())?;
             narrowed(results, dtype, limit)?
         }
         results => results?,
@@ -191,7 +191,7 @@ fn in_reals(op: &Op, operands: &[Option<&Tensor>], types: &[Type], limit: usize)
         .iter()
         .map(|t| if t.quant.is_some() { t.with_dtype(DType::F32) } else { t.clone() })
         .collect();
-    let results = run(op, &reals, &real_types, limit, &mut Engine::Packed)?;
+    let results = run(op, &reals, &real_types, limit, &mut Engine::once())?;
     let round = |(i, result): (usize, Tensor)| match types.get(i) {
         Some(ty) if ty.quant.is_some() && result.dtype() == DType::F32 => quantization::quantize_to(&args, &result, ty, Rounding::Nearest),
         _ => Ok(result),

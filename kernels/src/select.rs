@@ -106,6 +106,14 @@ pub fn kernels() -> Vec<&'static Kernel> {
     kernels
 }
 
+/// Whether this machine can run kernels of this crate other than the portable ones.
+pub(crate) fn runs_other_than_generic() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return runs::<crate::arch::x86_64::avx2::Float>();
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
+}
+
 /// The kernel of this name, whether or not this machine can run it.
 pub fn find(name: &str) -> Option<&'static Kernel> {
     inventory::iter::<Kernel>.into_iter().find(|kernel| kernel.name == name)

@@ -2,15 +2,14 @@
 
 use super::{Block, Clamp, Panel, Rows, Tile, check};
 
+/// Whether sums of products are rounded once for each product, as those of all other kernels.
+pub(crate) const IS_FUSED: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
+
 /// Multiplies and adds with one rounding where the target has the instruction, with two elsewhere (a call to the
 /// mathematical library for each product would be too slow).
 #[inline(always)]
 fn multiply_add(a: f32, b: f32, sum: f32) -> f32 {
-    if cfg!(any(target_arch = "aarch64", target_feature = "fma")) {
-        a.mul_add(b, sum)
-    } else {
-        a * b + sum
-    }
+    if IS_FUSED { a.mul_add(b, sum) } else { a * b + sum }
 }
 
 /// Float tile.

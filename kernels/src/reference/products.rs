@@ -12,9 +12,10 @@ use super::cells::Cells;
 use super::matmul;
 use super::number::{Number, numbers};
 use super::shape::{Window, broadcast, broadcast_strides, for_each_row};
+use crate::arch::generic;
 use crate::error::Error;
 use crate::gemm::{Clamp, Conv2dShape, Matrix, PackedWeights};
-use crate::select::Operation;
+use crate::select::{self, Operation};
 
 /// How products of matrices are computed.
 pub(crate) enum Engine<'a> {
@@ -24,6 +25,20 @@ pub(crate) enum Engine<'a> {
     Packed,
     /// By the best kernel of the machine, on weights packed at the first call and kept; operands behind the first one are the same at every call.
     Kept(&'a mut Option<PackedWeights>),
+}
+
+impl Engine<'_> {
+    /// For one call, with the same bits on every machine.
+    ///
+    /// Loops and kernels add products up one after the other, each with one rounding, all but the portable kernel where the CPU has no
+    /// instruction for that. Loops take its place there.
+    pub(crate) fn once() -> Engine<'static> {
+        if generic::IS_FUSED || select::runs_other_than_generic() {
+            Engine::Packed
+        } else {
+            Engine::Loops
+        }
+    }
 }
 
 /// Weights as they are multiplied.
