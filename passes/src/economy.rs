@@ -125,6 +125,9 @@ impl Budget {
     /// Sees to it that so many bytes are left, by savings which add less noise for a byte than so much. Saves nothing where
     /// that is not enough.
     fn provide(&mut self, bytes: f64, noise_of_a_byte: f64, forms: &mut [Form]) -> bool {
+        if self.left >= bytes {
+            return true;
+        }
         let (mut left, mut noise) = (self.left, self.noise);
         let mut taken = vec![false; self.savings.len()];
         for (saving, taken) in self.savings.iter().zip(&mut taken) {
