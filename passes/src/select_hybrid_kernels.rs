@@ -1,6 +1,6 @@
 //! Lets an operation read its int8 weight directly where the target has a hybrid kernel that is worth it.
 
-use planish_core::op::{EmbeddingLookup, Reshape};
+use planish_core::op::{Dequantize, EmbeddingLookup, Reshape};
 use planish_core::{Changed, Choice, Context, DType, Error, Graph, Meaning, Model, Op, OpId, Pass, PassEntry, Shape, Value, inventory};
 use serde::{Deserialize, Serialize};
 
@@ -61,15 +61,24 @@ fn select(graph: &mut Graph, id: OpId, target: Target, cx: &mut Context<'_>) -> 
         }
     };
     if matches!(op.op(), Op::Gather(_)) {
-        if !fits_embedding_lookup(graph, id) {
+        let has_one_scale = graph
+            .ty(integers_behind(graph, id, dequantized[0]))
+            .quant
+            .as_ref()
+            .is_some_and(|q| q.axis().is_none());
+        if !has_one_scale && !fits_embedding_lookup(graph, id) {
             cx.skip(graph, id, "its indices have several unknown dimensions or are not i32");
             return false;
         }
         if !cx.allow_change() {
             return false;
         }
-        let look_up = look_up_rows(graph, id);
-        cx.decide(graph, look_up, Choice::Hybrid, because);
+        let rows = if has_one_scale {
+            gather_integers(graph, id)
+        } else {
+            look_up_rows(graph, id)
+        };
+        cx.decide(graph, rows, Choice::Hybrid, because);
         return true;
     }
     if !cx.allow_change() {
@@ -125,6 +134,21 @@ fn fits_embedding_lookup(graph: &Graph, id: OpId) -> bool {
         && table.ty().shape.rank() == Some(2)
         && result.iter().filter(|d| d.known().is_none()).count() <= 1
         && result.iter().all(|d| d.known() != Some(0))
+}
+
+/// A gather of integers that share one scale, and only what it finds made real. Returns the gather.
+fn gather_integers(graph: &mut Graph, id: OpId) -> OpId {
+    let result = Value { op: id, port: 0 };
+    let uses = graph.uses(result);
+    let (info, op) = (graph.info(result).clone(), graph.op(id).clone());
+    let integers = integers_behind(graph, id, Weight { operand: 0, axis: Some(0) });
+    let indices = graph.operand(id, 1).expect("a gather has indices");
+    let found = graph.add(op, &[integers, indices]);
+    graph.info_mut(found).name.clone_from(&info.name);
+    let real = graph.add_typed(Dequantize {}, &[found], info.ty);
+    graph.info_mut(real).name = info.name;
+    graph.replace_uses(&uses, real);
+    found.op
 }
 
 /// A look-up with one scale a row instead of a gather: ids flattened, rows unflattened. Returns the look-up.

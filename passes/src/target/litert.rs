@@ -23,6 +23,10 @@ pub(super) fn fused_layers(quantized: Option<&QuantizeOptions>) -> FuseLstmOptio
 /// Rows from which on a product is bound by arithmetic rather than by reading its weights.
 const MANY_ROWS: usize = 16;
 
+/// Taps of a depthwise filter up to which XNNPACK has a float kernel that holds them all in registers (5 by 5). One of 7 by 7 and 64
+/// channels takes 16 times as long as the builtin hybrid kernel, one of 5 by 5 half as long.
+const MOST_TAPS: usize = 25;
+
 /// Input and output channels, as half their harmonic mean, below which a convolution is narrow.
 const NARROW: usize = 32;
 
@@ -31,6 +35,9 @@ const NARROW: usize = 32;
 /// A `dequantize` of a constant, on the other hand, is unpacked once when the model is loaded.
 pub(super) fn quantized(op: OpRef<'_>, weight: Weight) -> Verdict {
     match op.op() {
+        Op::FullyConnected(_) if float_activations(op, 0) && op.operand(0).is_some_and(|x| x.ty().shape.rank().is_none()) => {
+            Verdict::WeightOnly("XNNPACK does not quantize activations of unknown rank")
+        }
         Op::FullyConnected(_) if float_activations(op, 0) => {
             Verdict::Hybrid("XNNPACK multiplies int8 weights with activations quantized by row")
         }
@@ -45,6 +52,9 @@ pub(super) fn quantized(op: OpRef<'_>, weight: Weight) -> Verdict {
             Some(_) => Verdict::Hybrid("XNNPACK convolves int8 weights with activations quantized by image"),
             None => Verdict::WeightOnly("its output shape is no constant, so XNNPACK leaves it to a slow builtin hybrid kernel"),
         },
+        Op::DepthwiseConv2d(_) if float_activations(op, 0) && taps(op) > MOST_TAPS => {
+            Verdict::Hybrid("XNNPACK's float kernel is slow where a filter has more than 25 taps, and the builtin hybrid one is not")
+        }
         Op::DepthwiseConv2d(_) => Verdict::WeightOnly(
             "XNNPACK has no hybrid depthwise kernel; its float kernel on weights unpacked once is faster than the builtin one",
         ),
@@ -56,6 +66,14 @@ pub(super) fn quantized(op: OpRef<'_>, weight: Weight) -> Verdict {
         cell if all_or_none(cell) => Verdict::Hybrid("the builtin kernel multiplies int8 weights with activations quantized by row"),
         _ => Verdict::WeightOnly("there is no hybrid kernel for it"),
     }
+}
+
+/// How many elements of an image a depthwise filter reads at once.
+fn taps(op: OpRef<'_>) -> usize {
+    let dims = op.operand(1).and_then(|filter| filter.ty().shape.known());
+    dims.as_deref()
+        .and_then(|dims| dims.as_array())
+        .map_or(0, |&[_, height, width, _]| height.saturating_mul(width))
 }
 
 /// Whether a pointwise convolution has so few channels that integer arithmetic does not pay.
