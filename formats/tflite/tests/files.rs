@@ -4,7 +4,7 @@ mod models;
 
 use planish_core::attr::Activation;
 use planish_core::{Graph, Model, Tensor};
-use planish_tflite::{Error, WriteOptions, read_file, write, write_file, write_to};
+use planish_tflite::{Error, WriteOptions, read, read_file, write, write_file, write_to};
 
 /// Where a run of bytes lies in a file.
 fn find(file: &[u8], wanted: &[u8]) -> Vec<usize> {
@@ -134,6 +134,22 @@ fn custom_options_are_a_flexbuffer_map() {
     // The key, the keys' vector, the map with one 16-bit integer, its type, and the root.
     let options = b"N\0\x01\x03\x01\x00\x01\x00\x01\x00\x2c\x01\x05\x03\x25\x01";
     assert_eq!(find(&file, options).len(), 1, "{file:?}");
+}
+
+#[test]
+fn code_that_is_bound_to_its_place_is_refused() {
+    let file = |option: &str| {
+        let options: String = option.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let graph = format!(
+            "graph @main (%x: f32[2]) {{\n  %y = custom %x {{name = \"DISPATCH_OP\", options = hex \"{options}\", version = 1}} : f32[2]\n  return %y\n}}\n"
+        );
+        write(&planish_core::text::parse(&graph).expect("a model")).expect("it is written")
+    };
+    assert!(read(file("threads")).is_ok());
+    let error = read(file("bytecode_offset"))
+        .expect_err("what lies there is not carried along")
+        .to_string();
+    assert!(error.contains("DISPATCH_OP") && error.contains("NPU"), "{error}");
 }
 
 #[test]

@@ -15,6 +15,11 @@ use crate::quantization;
 use crate::schema::{self, BuiltinOperator as B, BuiltinOptionsT as O, OperatorT};
 use crate::sparse;
 
+/// The custom operator by which LiteRT runs code that was compiled for an NPU, and the option that says where behind the model that
+/// lies.
+const DISPATCH: &str = "DISPATCH_OP";
+const BYTE_CODE: &[u8] = b"bytecode_offset";
+
 /// Which tensors a subgraph's inputs and outputs are.
 pub(super) struct Ends {
     pub inputs: Vec<i32>,
@@ -253,6 +258,12 @@ impl Reader<'_, '_> {
                     .as_slice()
                     .to_vec(),
             };
+            if name == DISPATCH && options.windows(BYTE_CODE.len()).any(|part| part == BYTE_CODE) {
+                return Err(Error::Unsupported {
+                    place: place(),
+                    feature: "code compiled for an NPU, which is bound to its place in the file,",
+                });
+            }
             op::Custom {
                 name,
                 options: Blob(options),
