@@ -75,7 +75,7 @@ impl Pass for PostTrainingQuantize {
             cells.extend(cell.products.iter().map(|&product| (product, (cell.least_gate, cell.fan_in))));
         }
         for (graph_id, graph) in model.graphs_mut() {
-            let halves = unpack_halves(graph);
+            let halves = unpack_halves(graph, options.target);
             let cell = |id: OpId| cells.get(&(graph_id, id)).copied();
             let plan = plan(graph, &cell, options, &skip, cx);
             let count = plan.values().map(|planned| planned.place + 1).max().unwrap_or(0);
@@ -110,11 +110,18 @@ impl Pass for PostTrainingQuantize {
 }
 
 /// Makes real the f16 weights behind a `dequantize`, as half-precision files hold them. Returns what the real ones stand for.
-fn unpack_halves(graph: &mut Graph) -> BTreeMap<Value, Value> {
+///
+/// What the target rather has float stays halves.
+fn unpack_halves(graph: &mut Graph, target: Target) -> BTreeMap<Value, Value> {
     let mut real: BTreeMap<Value, Value> = BTreeMap::new();
     for id in graph.order() {
         let op = graph.at(id);
-        let operands = if weights(op).is_empty() { 0 } else { op.operands().len() };
+        let quantized = |weight: Weight| !matches!(target.quantized(op, weight), Verdict::Float(_));
+        let operands = if weights(op).into_iter().any(quantized) {
+            op.operands().len()
+        } else {
+            0
+        };
         // Also a bias: kernels for int8 weights take no other than f32.
         for operand in 0..operands {
             let Some(half) = graph.operand(id, operand) else { continue };
