@@ -550,6 +550,33 @@ fn wrong_arrays_are_refused() {
     assert!(!out.exists());
 }
 
+#[test]
+fn a_file_without_signatures_runs_by_the_names_of_its_tensors() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let [file, out] = ["model.tflite", "out.npz"].map(|name| folder.path().join(name));
+    let mut converted = planish::convert(model("digits_dense"), &ConvertOptions::new())
+        .expect("a conversion")
+        .model;
+    let signature = converted.signatures.swap_remove(0);
+    converted.signatures.clear();
+    let graph = converted.graph_mut(signature.graph);
+    for (value, name) in graph.parameters().into_iter().zip(&signature.inputs) {
+        graph.info_mut(value).name = Some(name.as_str().into());
+    }
+    planish::tflite::write_file(&converted, &file).expect("it is written");
+    let arrays = model("digits_dense.npz");
+    succeed(&[
+        "run",
+        text_of(&file),
+        "--inputs",
+        text_of(&arrays),
+        "--outputs",
+        text_of(&out),
+        "--samples",
+    ]);
+    assert!(out.exists());
+}
+
 fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a folder");
     for entry in fs::read_dir(from).expect("a folder to copy").flatten() {

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
-use planish::core::{DType, Model, Signature, Tensor};
+use planish::core::{DType, Model, Signature, Tensor, Value};
 use planish::kernels::interpret::{Interpreter, Options};
 use planish::saved_model::is_saved_model;
 
@@ -20,7 +20,7 @@ use super::progress::Progress;
 pub(super) struct Arguments {
     #[command(flatten)]
     model: ModelArguments,
-    /// Arrays by the names of the signature's inputs; others are ignored
+    /// Arrays by the names of the signature's inputs, or of the tensors where a file has no signature; others are ignored
     #[arg(long, value_name = "IN.npz")]
     inputs: PathBuf,
     /// Where to write the outputs, by their names in the signature
@@ -49,7 +49,10 @@ pub(super) fn run(arguments: Arguments, _: &mut dyn Write) -> Outcome {
     if !saved_model {
         options.signatures.clear();
     }
-    let model = planish::convert(path, &options)?.model;
+    let mut model = planish::convert(path, &options)?.model;
+    if model.signatures.is_empty() {
+        model.signatures.extend(of_first_graph(&model));
+    }
     let signature = choose(&model, wanted.map(String::as_str))?;
     let mut npz = Npz::open(&arguments.inputs)?;
     let inputs: Vec<(String, Tensor)> = signature
@@ -91,6 +94,27 @@ pub(super) fn run(arguments: Arguments, _: &mut dyn Write) -> Outcome {
     let outputs: Vec<(String, Tensor)> = signature.outputs.iter().zip(results).map(stacked).collect::<Result<_, String>>()?;
     npz::write(&arguments.outputs, &outputs)?;
     Ok(())
+}
+
+/// What stands for the signature of a file that has none: its first graph, by the names of its tensors.
+fn of_first_graph(model: &Model) -> Option<Signature> {
+    let (id, graph) = model.graphs().next()?;
+    let names = |what: &str, values: Vec<Value>| {
+        let name = |(i, value)| {
+            graph
+                .info(value)
+                .name
+                .as_deref()
+                .map_or_else(|| format!("{what}_{i}"), str::to_owned)
+        };
+        values.into_iter().enumerate().map(name).collect()
+    };
+    Some(Signature {
+        name: graph.name().to_owned(),
+        graph: id,
+        inputs: names("input", graph.parameters()),
+        outputs: names("output", graph.results()),
+    })
 }
 
 fn choose<'m>(model: &'m Model, wanted: Option<&str>) -> Result<&'m Signature, String> {
