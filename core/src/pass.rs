@@ -232,7 +232,7 @@ impl Step {
 pub enum Verify {
     /// After every pass.
     EveryPass,
-    /// After the last pass.
+    /// After the last pass that runs.
     Last,
 }
 
@@ -359,7 +359,7 @@ impl PassManager {
             if changes > 0 {
                 model.sweep();
             }
-            if self.verify == Verify::EveryPass || index == last {
+            if self.verify == Verify::EveryPass || index == last || changes_left == Some(0) {
                 verify::verify(model).map_err(|e| in_pass(Error::Invalid(e)))?;
             }
             let run = PassRun {
