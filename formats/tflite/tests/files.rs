@@ -4,7 +4,7 @@ mod models;
 
 use planish_core::attr::Activation;
 use planish_core::{Graph, Model, Tensor};
-use planish_tflite::{Error, WriteOptions, read_file, write, write_file, write_to};
+use planish_tflite::{Error, NewFile, WriteOptions, read_file, write, write_file, write_to};
 
 /// Where a run of bytes lies in a file.
 fn find(file: &[u8], wanted: &[u8]) -> Vec<usize> {
@@ -169,6 +169,32 @@ fn a_file_may_replace_the_one_it_was_read_from() {
         std::fs::read(&path).expect("the file"),
         write(&model).expect("the model can be written")
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_replaced_hands_its_permissions_on_and_stays_until_then() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("model.tflite");
+    let old = b"what was there before";
+    for mode in [0o600, 0o444] {
+        let _ = std::fs::remove_file(&path);
+        std::fs::write(&path, old).expect("it can be written");
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).expect("it is ours");
+        let old_file = std::fs::File::open(&path).expect("we may read it");
+        write_file(&models::dense(), &path).expect("it can be replaced");
+        let metadata = std::fs::metadata(&path).expect("the file");
+        assert_eq!(metadata.mode() & 0o777, mode);
+        assert_ne!(metadata.ino(), old_file.metadata().expect("the old file").ino());
+    }
+    // A folder in its place cannot be moved over.
+    let new = NewFile::create(&path).expect("it can be begun");
+    std::fs::remove_file(&path).expect("it is ours");
+    std::fs::create_dir(&path).expect("a folder");
+    new.place().expect_err("a folder stands there");
+    assert!(path.is_dir());
+    assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 1);
 }
 
 #[cfg(unix)]
