@@ -63,6 +63,20 @@ pub enum Error {
         /// The type of what should stand in.
         after: String,
     },
+    /// A rule offered another number of stand-ins than there are results.
+    #[error(
+        "graph `{graph}`, op `{operation}`: the rewrite offers {offered} stand-ins where {results} are needed; this is a bug of the rule"
+    )]
+    StandIns {
+        /// The graph's name.
+        graph: String,
+        /// The operation's name.
+        operation: String,
+        /// How many results it has.
+        results: usize,
+        /// How many stand-ins there are.
+        offered: usize,
+    },
     /// A rule finds something to rewrite again and again.
     #[error("graph `{graph}`, op `{operation}`: the rule does not come to rest; this is a bug of the rule")]
     Restless {
