@@ -112,7 +112,8 @@ pub enum Error {
 /// A pass is a unit struct; what configures it is a type of its own, filled from text. It carries no state from run to
 /// run, and neither times, verifies nor sweeps: the manager does.
 pub trait Pass: Send + Sync + 'static {
-    /// What configures it.
+    /// What configures it: a struct with named fields of what [`options`] lists, integers not beyond `i64`. Others configure
+    /// a pass that is added to a pipeline in Rust, but have no text form: they are not listed, and cannot be set by name.
     type Options: Default + Serialize + DeserializeOwned + Send + Sync;
     /// The name in pipelines and reports, an imperative in snake case.
     const NAME: &'static str;
@@ -205,7 +206,7 @@ impl<P: Pass> ConfiguredPass for Configured<P> {
         P::NAME
     }
     fn options(&self) -> Attrs {
-        options::to_attrs(&self.options).expect("options are plain data")
+        options::listed(&self.options)
     }
     fn run(&self, model: &mut Model, cx: &mut Context<'_>) -> Result<Changed, Error> {
         self.pass.run(model, &self.options, cx)
@@ -235,7 +236,7 @@ impl Step {
         self.0.name()
     }
 
-    /// The pass's options, all of them.
+    /// The pass's options, all of them; none where [`options`] cannot express them.
     pub fn options(&self) -> Attrs {
         self.0.options()
     }

@@ -35,7 +35,7 @@ impl PassEntry {
             meaning: P::MEANING,
             about_options: P::OPTIONS,
             step: |attrs| Step::from_attrs(P::default(), attrs),
-            options: || options::to_attrs(&P::Options::default()).expect("options are plain data"),
+            options: || options::listed(&P::Options::default()),
         }
     }
 
@@ -47,7 +47,7 @@ impl PassEntry {
         (self.step)(attrs)
     }
 
-    /// The options with their defaults.
+    /// The options with their defaults; none where [`options`] cannot express them.
     pub fn options(&self) -> Attrs {
         (self.options)()
     }

@@ -1,6 +1,8 @@
-//! What the manager of passes promises.
+//! What the manager of passes promises: when it verifies, and what options it takes.
 
-use planish_core::{Changed, Context, Error, Model, NoOptions, Pass, PassManager, Verify, text};
+use planish_core::attr::{Attr, Attrs};
+use planish_core::{Changed, Context, Error, Model, NoOptions, Pass, PassEntry, PassManager, Step, Verify, text};
+use serde::{Deserialize, Serialize};
 
 fn model() -> Model {
     text::parse("graph @main (%x: f32[2]) {\n  %y = abs %x\n  return %y\n}").expect("it parses")
@@ -25,15 +27,35 @@ impl Pass for Breaks {
     }
 }
 
-/// Leaves the model as it is.
-struct Keeps;
+/// What no attributes express.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+enum Mode {
+    #[default]
+    Slow,
+    Fast,
+}
 
-impl Pass for Keeps {
-    type Options = NoOptions;
-    const NAME: &'static str = "keeps";
+/// What no attributes express by default, though they could other values.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+struct Limit {
+    most: u64,
+}
+
+impl Default for Limit {
+    fn default() -> Limit {
+        Limit { most: u64::MAX }
+    }
+}
+
+#[derive(Default)]
+struct Configured<O>(std::marker::PhantomData<O>);
+
+impl<O: Default + Serialize + serde::de::DeserializeOwned + Send + Sync + 'static> Pass for Configured<O> {
+    type Options = O;
+    const NAME: &'static str = "configured";
     const SUMMARY: &'static str = "for tests";
 
-    fn run(&self, _: &mut Model, _: &NoOptions, _: &mut Context<'_>) -> Result<Changed, Error> {
+    fn run(&self, _: &mut Model, _: &O, _: &mut Context<'_>) -> Result<Changed, Error> {
         Ok(Changed(0))
     }
 }
@@ -44,7 +66,7 @@ fn a_pipeline_is_verified_where_it_is_stopped() {
         PassManager::new()
             .verify(Verify::Last)
             .add(Breaks)
-            .add(Keeps)
+            .add(Configured::<NoOptions>::default())
             .stop_after(stop)
             .run(&mut model())
             .map(|report| report.passes.len())
@@ -54,6 +76,20 @@ fn a_pipeline_is_verified_where_it_is_stopped() {
         other => panic!("the model is not valid: {other:?}"),
     };
     assert_eq!(in_pass(run(Some(1))), "breaks");
-    assert_eq!(in_pass(run(None)), "keeps");
+    assert_eq!(in_pass(run(None)), "configured");
     assert_eq!(run(Some(0)).expect("nothing has run"), 0);
+}
+
+#[test]
+fn options_without_a_text_form_are_not_listed_and_cannot_be_set_by_name() {
+    for entry in [PassEntry::of::<Configured<Mode>>(), PassEntry::of::<Configured<Limit>>()] {
+        assert!(entry.options().is_empty());
+        let step = entry.step(Attrs::new()).expect("it has defaults");
+        assert!(step.options().is_empty());
+        let given = Attrs::from([("most".to_owned(), Attr::Int(1))]);
+        assert!(matches!(entry.step(given), Err(Error::Options(_))));
+    }
+    let step = Step::new(Configured::<Limit>::default(), Limit { most: 7 });
+    assert_eq!(step.options(), Attrs::from([("most".to_owned(), Attr::Int(7))]));
+    assert!(Step::new(Configured::<Mode>::default(), Mode::Fast).options().is_empty());
 }
