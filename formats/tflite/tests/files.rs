@@ -2,8 +2,8 @@
 
 mod models;
 
-use planish_core::attr::Activation;
-use planish_core::{Graph, Model, Tensor};
+use planish_core::attr::{Activation, Rounding};
+use planish_core::{DType, Graph, Model, Quant, Tensor, Type, ValueInfo, op};
 use planish_tflite::{Error, NewFile, WriteOptions, read_file, write, write_file, write_to};
 
 /// Where a run of bytes lies in a file.
@@ -139,6 +139,42 @@ fn custom_options_are_a_flexbuffer_map() {
 #[test]
 fn a_model_without_a_graph_is_refused() {
     assert!(matches!(write(&Model::new()), Err(Error::Model { .. })));
+}
+
+#[test]
+fn models_that_contradict_themselves_are_refused() {
+    let dense = models::dense();
+    let (id, graph) = dense.graphs().next().expect("one graph");
+    let with = |changed: Graph| {
+        let mut model = dense.clone();
+        *model.graph_mut(id) = changed;
+        model
+    };
+    let mut empty = graph.clone();
+    empty.set_operand(empty.return_op(), 0, None);
+    let mut along_nothing = graph.clone();
+    let quant = Quant::symmetric_per_axis(3, vec![0.5, 0.25]).expect("positive scales");
+    let ty = Type::fixed(DType::I8, &[1, 24]).with_quant(Some(quant));
+    let rounding = Rounding::Nearest;
+    along_nothing.add_typed(op::Quantize { rounding }, &[along_nothing.parameters()[0]], ty);
+    let mut split = graph.clone();
+    let operands = [split.add_int(1), split.parameters()[0]].map(Some);
+    let parts = Type::fixed(DType::F32, &[1, 8]);
+    split.add_declared(op::Split { num: 3 }, &operands, vec![ValueInfo::new(parts)]);
+    let mut named_twice = dense.clone();
+    named_twice.signatures.push(dense.signatures[0].clone());
+    let models = [
+        (with(empty), "return"),
+        (with(along_nothing), "quantize"),
+        (with(split), "split"),
+        (named_twice, "signature `serving_default`"),
+    ];
+    for (model, place) in models {
+        match write(&model) {
+            Err(Error::Model { place: found, .. }) => assert!(found.contains(place), "{found}"),
+            other => panic!("{place}: {:?}", other.map(|file| file.len())),
+        }
+    }
 }
 
 #[test]
