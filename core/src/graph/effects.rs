@@ -12,9 +12,19 @@ use crate::op::OpKind;
 impl Graph {
     /// Lets `later` run only after `earlier`.
     pub fn add_after(&mut self, earlier: OpId, later: OpId) {
-        if earlier != later && !self.after(later).contains(&earlier) {
+        if earlier != later && !self.runs_after(earlier, later) {
             self.add_edge(earlier.0, later.0, Edge::After);
         }
+    }
+
+    /// Whether an *after* edge leads from one operation to the other. Of all that reads a variable before one write, and of
+    /// all that is read after one, either operation has few edges: the search ends with the fewer.
+    fn runs_after(&self, earlier: OpId, later: OpId) -> bool {
+        let mut both = self.edges(earlier, Outgoing).zip(self.edges(later, Incoming));
+        both.any(|(out, into)| {
+            matches!(out.weight(), Edge::After) && out.target() == later.0
+                || matches!(into.weight(), Edge::After) && into.source() == earlier.0
+        })
     }
 
     /// Gives `new` the place of `old` in the order of effects.
