@@ -55,6 +55,21 @@ fn equal_data_is_stored_once() {
 }
 
 #[test]
+fn few_bytes_are_shared_however_they_are_stored() {
+    let data = models::noise(12, 7);
+    let mut graph = Graph::new("main");
+    let x = models::batch(&mut graph, "x", &[4]);
+    let square = Tensor::from_vec(&[4, 3], data);
+    let turned = square.transposed(&[1, 0]).expect("a matrix");
+    let copied = Tensor::from_vec(&[3, 4], turned.to_vec::<f32>());
+    let same = copied.transposed(&[1, 0]).expect("a matrix");
+    let values = [square.clone(), same].map(|tensor| graph.add_const(tensor));
+    graph.set_results(&[x, values[0], values[1]]);
+    let file = write(&models::model(graph, &["x"], &["x", "a", "b"])).expect("the model can be written");
+    assert_eq!(find(&file, &floats(&square)).len(), 1);
+}
+
+#[test]
 fn signatures_share_weights() {
     let mut model = models::dense();
     let weights = model.graphs().next().expect("one graph").1.clone();
