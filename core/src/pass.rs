@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::fmt;
 use std::time::Instant;
 
 use serde::de::DeserializeOwned;
@@ -30,6 +31,16 @@ pub enum Meaning {
     Ulps,
     /// Up to the error of quantized arithmetic.
     Quantized,
+}
+
+impl fmt::Display for Meaning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Meaning::Exact => "bit for bit",
+            Meaning::Ulps => "up to float rounding",
+            Meaning::Quantized => "up to quantization errors",
+        })
+    }
 }
 
 /// The options of a pass that has none.
@@ -242,6 +253,15 @@ impl Step {
     }
 }
 
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Step")
+            .field("pass", &self.name())
+            .field("options", &self.options())
+            .finish()
+    }
+}
+
 /// When the manager verifies the model.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verify {
@@ -256,6 +276,7 @@ pub type Observer<'a> = dyn FnMut(&PassRun, &Model) + 'a;
 
 /// Runs passes in order, and owns what is the same for all of them: timing, verifying, sweeping, counting, and the
 /// context of errors.
+#[derive(Debug)]
 pub struct PassManager {
     steps: Vec<Step>,
     verify: Verify,

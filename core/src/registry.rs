@@ -11,6 +11,7 @@ use crate::options;
 use crate::pass::{Error as PassError, Meaning, Pass, Step};
 
 /// A registered pass.
+#[derive(Debug)]
 pub struct PassEntry {
     /// The name in pipelines and reports.
     pub name: &'static str,

@@ -1,7 +1,7 @@
 //! What the manager of passes promises: when it verifies, and what options it takes.
 
 use planish_core::attr::{Attr, Attrs};
-use planish_core::{Changed, Context, Error, Model, NoOptions, Pass, PassEntry, PassManager, Step, Verify, text};
+use planish_core::{Changed, Context, Error, Meaning, Model, NoOptions, Pass, PassEntry, PassManager, Step, Verify, text};
 use serde::{Deserialize, Serialize};
 
 fn model() -> Model {
@@ -92,4 +92,14 @@ fn options_without_a_text_form_are_not_listed_and_cannot_be_set_by_name() {
     let step = Step::new(Configured::<Limit>::default(), Limit { most: 7 });
     assert_eq!(step.options(), Attrs::from([("most".to_owned(), Attr::Int(7))]));
     assert!(Step::new(Configured::<Mode>::default(), Mode::Fast).options().is_empty());
+}
+
+#[test]
+fn pipelines_and_what_they_keep_can_be_shown() {
+    let limit = Limit { most: 7 };
+    let manager = PassManager::new().add_with(Configured::<Limit>::default(), limit);
+    let shown = format!("{manager:?}");
+    assert!(shown.contains("configured") && shown.contains("most"), "{shown}");
+    let kept = [Meaning::Exact, Meaning::Ulps, Meaning::Quantized].map(|m| m.to_string());
+    assert_eq!(kept, ["bit for bit", "up to float rounding", "up to quantization errors"]);
 }
