@@ -8,7 +8,7 @@ use std::path::Path;
 use planish_core::{Model, types::Dim};
 use planish_passes::pipelines;
 
-pub use planish_saved_model::{Contents, FunctionInfo, MetaGraphInfo, PortInfo, SignatureInfo, is_saved_model};
+pub use planish_saved_model::{Contents, Error, FunctionInfo, MetaGraphInfo, PortInfo, SignatureInfo, is_saved_model};
 
 use crate::Result;
 
