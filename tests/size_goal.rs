@@ -2,7 +2,6 @@
 
 use planish::core::attr::{Activation, WeightsFormat};
 use planish::core::op::{FullyConnected, Relu};
-use planish::core::{DType, Shape, Signature, Tensor, Type, ValueInfo};
 use planish::prelude::*;
 
 const LAYERS: usize = 40;

@@ -10,9 +10,13 @@ use crate::types::{Dim, Type};
 /// How many values are looked at for one answer: where operands are shared, there are more paths than values.
 const MOST_VALUES: usize = 1024;
 
+/// Through so many operations is an integer followed: a shape is packed, converted, cut and reshaped a few times, whatever
+/// model it is of, and each of these has one operand to go on with.
+const MOST_MOVES: usize = 16;
+
 /// The value and axis whose extent is element `at` of an integer vector, followed through what moves integers.
 pub fn extent_of(ints: ValueRef<'_>, at: usize) -> Option<(Value, usize)> {
-    origin(ints, at, 16)
+    origin(ints, at, MOST_MOVES)
 }
 
 fn origin(ints: ValueRef<'_>, at: usize, depth: usize) -> Option<(Value, usize)> {

@@ -189,6 +189,9 @@ impl Graph {
     }
 
     /// The results, in order.
+    ///
+    /// # Panics
+    /// Where an operand of `return` is empty, which it is not in a verified graph.
     pub fn results(&self) -> Vec<Value> {
         self.operands(self.ret)
             .into_iter()
@@ -197,6 +200,9 @@ impl Graph {
     }
 
     /// Makes these values the graph's results, in order.
+    ///
+    /// # Panics
+    /// Where one of the values is no result in the graph.
     pub fn set_results(&mut self, results: &[Value]) {
         self.set_operands(self.ret, &results.iter().map(|&v| Some(v)).collect::<Vec<_>>());
     }
@@ -206,7 +212,7 @@ impl Graph {
     /// Values that name later parameters change their port: this is for rewriting a graph together with all its callers.
     ///
     /// # Panics
-    /// Where one of them is still used.
+    /// Where one of them is still used, or there is none at a position.
     pub fn remove_parameters(&mut self, positions: &BTreeSet<usize>) {
         for &position in positions.iter().rev() {
             let gone = Value {
@@ -230,6 +236,9 @@ impl Graph {
     ///
     /// # Errors
     /// Where the operands do not fit the operation.
+    ///
+    /// # Panics
+    /// Where the graph has no such operation.
     pub fn infer(&self, id: OpId) -> Result<Vec<Type>, InferError> {
         let operands = self.operands(id);
         let operands: Vec<Option<ValueRef<'_>>> = operands.iter().map(|v| v.map(|v| self.value(v))).collect();
@@ -282,6 +291,9 @@ impl Graph {
     }
 
     /// The data of a value that a `const` computes.
+    ///
+    /// # Panics
+    /// Where the graph has no operation that computes the value.
     pub fn constant(&self, value: Value) -> Option<&Tensor> {
         match self.op(value.op) {
             Op::Const(op) => Some(&op.value),
@@ -290,6 +302,9 @@ impl Graph {
     }
 
     /// The results of an operation.
+    ///
+    /// # Panics
+    /// Where the graph has no such operation.
     pub fn results_of(&self, id: OpId) -> Vec<Value> {
         (0..self.inner[id.0].results.len() as u32)
             .map(|port| Value { op: id, port })
@@ -343,6 +358,9 @@ impl Graph {
 
     /// The name of an operation in messages: its first named result's; else what it is of or for, a named constant that it
     /// reads or a named value that is computed from it; else its kind and number.
+    ///
+    /// # Panics
+    /// Where the graph has no such operation.
     pub fn label(&self, id: OpId) -> String {
         let data = &self.inner[id.0];
         let kind = data.op.name();

@@ -9,8 +9,8 @@ use crate::infer::strided;
 use crate::op::Op;
 use crate::types::{DType, Dim};
 
-/// Values of more elements than this are not looked into.
-const MOST_ELEMENTS: usize = 64;
+/// Values of more elements than this are not looked into: shapes, and what they are put together from, have fewer.
+pub const MOST_ELEMENTS: usize = 64;
 /// How far back operations are followed.
 const MOST_DEPTH: usize = 32;
 /// How many values are looked at for one answer: operands may be shared, so that paths are more than values.

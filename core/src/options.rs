@@ -66,11 +66,19 @@ pub fn to_attrs<T: Serialize>(options: &T) -> Result<Attrs, OptionsError> {
     }
 }
 
+/// The same for lists of options, where those that no attributes express are not listed.
+pub(crate) fn listed<T: Serialize>(options: &T) -> Attrs {
+    to_attrs(options).unwrap_or_default()
+}
+
 /// The options that these attributes describe; those left out have their defaults, at every depth.
 ///
 /// # Errors
 /// Where an attribute is unknown or of another kind; the message names it, and the legal ones.
 pub fn from_attrs<T: Serialize + DeserializeOwned + Default>(attrs: Attrs) -> Result<T, OptionsError> {
+    if attrs.is_empty() {
+        return Ok(T::default());
+    }
     let mut filled = to_attrs(&T::default())?;
     overlay(&mut filled, attrs);
     T::deserialize(AttrDeserializer(Attr::Map(filled)))

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::fmt;
 use std::time::Instant;
 
 use serde::de::DeserializeOwned;
@@ -30,6 +31,16 @@ pub enum Meaning {
     Ulps,
     /// Up to the error of quantized arithmetic.
     Quantized,
+}
+
+impl fmt::Display for Meaning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Meaning::Exact => "bit for bit",
+            Meaning::Ulps => "up to float rounding",
+            Meaning::Quantized => "up to quantization errors",
+        })
+    }
 }
 
 /// The options of a pass that has none.
@@ -62,6 +73,20 @@ pub enum Error {
         before: String,
         /// The type of what should stand in.
         after: String,
+    },
+    /// A rule offered another number of stand-ins than there are results.
+    #[error(
+        "graph `{graph}`, op `{operation}`: the rewrite offers {offered} stand-ins where {results} are needed; this is a bug of the rule"
+    )]
+    StandIns {
+        /// The graph's name.
+        graph: String,
+        /// The operation's name.
+        operation: String,
+        /// How many results it has.
+        results: usize,
+        /// How many stand-ins there are.
+        offered: usize,
     },
     /// A rule finds something to rewrite again and again.
     #[error("graph `{graph}`, op `{operation}`: the rule does not come to rest; this is a bug of the rule")]
@@ -98,7 +123,8 @@ pub enum Error {
 /// A pass is a unit struct; what configures it is a type of its own, filled from text. It carries no state from run to
 /// run, and neither times, verifies nor sweeps: the manager does.
 pub trait Pass: Send + Sync + 'static {
-    /// What configures it.
+    /// What configures it: a struct with named fields of what [`options`] lists, integers not beyond `i64`. Others configure
+    /// a pass that is added to a pipeline in Rust, but have no text form: they are not listed, and cannot be set by name.
     type Options: Default + Serialize + DeserializeOwned + Send + Sync;
     /// The name in pipelines and reports, an imperative in snake case.
     const NAME: &'static str;
@@ -191,7 +217,7 @@ impl<P: Pass> ConfiguredPass for Configured<P> {
         P::NAME
     }
     fn options(&self) -> Attrs {
-        options::to_attrs(&self.options).expect("options are plain data")
+        options::listed(&self.options)
     }
     fn run(&self, model: &mut Model, cx: &mut Context<'_>) -> Result<Changed, Error> {
         self.pass.run(model, &self.options, cx)
@@ -221,9 +247,18 @@ impl Step {
         self.0.name()
     }
 
-    /// The pass's options, all of them.
+    /// The pass's options, all of them; none where [`options`] cannot express them.
     pub fn options(&self) -> Attrs {
         self.0.options()
+    }
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Step")
+            .field("pass", &self.name())
+            .field("options", &self.options())
+            .finish()
     }
 }
 
@@ -232,7 +267,7 @@ impl Step {
 pub enum Verify {
     /// After every pass.
     EveryPass,
-    /// After the last pass.
+    /// After the last pass that runs.
     Last,
 }
 
@@ -241,6 +276,7 @@ pub type Observer<'a> = dyn FnMut(&PassRun, &Model) + 'a;
 
 /// Runs passes in order, and owns what is the same for all of them: timing, verifying, sweeping, counting, and the
 /// context of errors.
+#[derive(Debug)]
 pub struct PassManager {
     steps: Vec<Step>,
     verify: Verify,
@@ -359,7 +395,7 @@ impl PassManager {
             if changes > 0 {
                 model.sweep();
             }
-            if self.verify == Verify::EveryPass || index == last {
+            if self.verify == Verify::EveryPass || index == last || changes_left == Some(0) {
                 verify::verify(model).map_err(|e| in_pass(Error::Invalid(e)))?;
             }
             let run = PassRun {

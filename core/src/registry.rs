@@ -11,6 +11,7 @@ use crate::options;
 use crate::pass::{Error as PassError, Meaning, Pass, Step};
 
 /// A registered pass.
+#[derive(Debug)]
 pub struct PassEntry {
     /// The name in pipelines and reports.
     pub name: &'static str,
@@ -35,7 +36,7 @@ impl PassEntry {
             meaning: P::MEANING,
             about_options: P::OPTIONS,
             step: |attrs| Step::from_attrs(P::default(), attrs),
-            options: || options::to_attrs(&P::Options::default()).expect("options are plain data"),
+            options: || options::listed(&P::Options::default()),
         }
     }
 
@@ -47,7 +48,7 @@ impl PassEntry {
         (self.step)(attrs)
     }
 
-    /// The options with their defaults.
+    /// The options with their defaults; none where [`options`] cannot express them.
     pub fn options(&self) -> Attrs {
         (self.options)()
     }

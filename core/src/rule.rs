@@ -47,7 +47,8 @@ pub trait Rule: Send + Sync + 'static {
     /// Where the rule does not apply: silently, or with a reason.
     fn find(&self, op: OpRef<'_>) -> Result<Self::Match, Skip>;
 
-    /// Adds operations and returns what stands in for each result of the matched one.
+    /// Adds operations and returns what stands in for each result of the matched one, in order and of a compatible type:
+    /// another number or type ends the run with an error, and so does a rule that finds its own rewrites again and again.
     fn rewrite(&self, found: Self::Match, graph: &mut Graph) -> Vec<Value>;
 }
 
@@ -111,7 +112,14 @@ fn apply<R: Rule>(rule: &R, model: &mut Model, graph_id: GraphId, cx: &mut Conte
         let label = graph.label(id);
         let stand_ins = rule.rewrite(found, graph);
         let added = graph.take_added();
-        assert_eq!(stand_ins.len(), results.len(), "{} gives a stand-in for each result", R::NAME);
+        if stand_ins.len() != results.len() {
+            return Err(Error::StandIns {
+                graph: graph.name().to_owned(),
+                operation: label,
+                results: results.len(),
+                offered: stand_ins.len(),
+            });
+        }
         let mut replacements = Vec::with_capacity(results.len());
         for ((old, uses), new) in results.into_iter().zip(stand_ins) {
             let (before, after) = (graph.ty(old), graph.ty(new));

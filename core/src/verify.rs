@@ -3,7 +3,7 @@
 //! Checked, of a model:
 //! - Graph names are distinct.
 //! - Signature names are distinct; a signature's graph exists; it has one name for each parameter and each result of that
-//!   graph, and within each of the two lists names are distinct.
+//!   graph, and within each of the two lists names are distinct, but for empty ones, which name nothing.
 //! - Every graph that an operation names exists; attributes of foreign operations name none.
 //! - Graphs do not call themselves, directly or through others, and calls nest at most [`MOST_NESTING`] deep.
 //!
@@ -154,7 +154,7 @@ fn check_signature(graph: &Graph, signature: &Signature) -> Check {
             return Err(format!("there are {} names for {count} {what}", names.len()));
         }
         let mut seen = BTreeSet::new();
-        if let Some(twice) = names.iter().find(|name| !seen.insert(*name)) {
+        if let Some(twice) = names.iter().find(|name| !name.is_empty() && !seen.insert(*name)) {
             return Err(format!("the name `{twice}` stands for two {what}"));
         }
     }

@@ -58,6 +58,21 @@ impl Rule for Restless {
     }
 }
 
+/// Gives nothing for the results of `abs`.
+struct TooFew;
+
+impl Rule for TooFew {
+    const NAME: &'static str = "too_few";
+    const SUMMARY: &'static str = "for tests";
+    type Match = ();
+    fn find(&self, op: OpRef<'_>) -> Result<(), Skip> {
+        matches!(op.op(), Op::Abs(_)).then_some(()).ok_or(Skip::No)
+    }
+    fn rewrite(&self, (): (), _: &mut Graph) -> Vec<Value> {
+        Vec::new()
+    }
+}
+
 fn run<R: Rule>(rule: R, source: &str) -> Result<String, Error> {
     let mut model = parse(source);
     PassManager::new().add(rule).verify(Verify::EveryPass).run(&mut model)?;
@@ -150,6 +165,16 @@ fn a_rule_that_never_rests_is_an_error() {
         std::iter::successors(Some(&error as &dyn std::error::Error), |e| e.source())
             .any(|e| e.to_string().contains("@main") || e.to_string().contains("`main`")),
         "{error}"
+    );
+}
+
+#[test]
+fn a_rule_that_forgets_a_result_is_an_error() {
+    let source = "model {\n  graph @main (%x: f32[2]) {\n    %y = abs %x\n    return %y\n  }\n}";
+    let error = run(TooFew, source).expect_err("it gives no stand-in");
+    assert_eq!(
+        error.to_string(),
+        "in `too_few`: graph `main`, op `y`: the rewrite offers 0 stand-ins where 1 are needed; this is a bug of the rule"
     );
 }
 

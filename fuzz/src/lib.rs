@@ -107,7 +107,7 @@ fn run(manager: &PassManager, model: &mut Model) -> bool {
     }
     let bug = matches!(
         cause,
-        Error::TypeChanged { .. } | Error::Restless { .. } | Error::Signatures | Error::Invalid(_)
+        Error::TypeChanged { .. } | Error::StandIns { .. } | Error::Restless { .. } | Error::Signatures | Error::Invalid(_)
     );
     assert!(!bug, "{error}: {cause:?}\nof\n{printed}");
     false

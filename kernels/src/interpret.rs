@@ -10,6 +10,7 @@ mod plan;
 mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use planish_core::{Graph, GraphId, Model, Op, OpId, Tensor, Type, Value};
 
@@ -63,6 +64,16 @@ pub struct Interpreter<'m> {
     tables: BTreeMap<i32, Table>,
     called: BTreeSet<GraphId>,
     ops: u64,
+}
+
+impl fmt::Debug for Interpreter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Interpreter")
+            .field("options", &self.options)
+            .field("variables", &self.variables.keys())
+            .field("ops", &self.ops)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A value of one of the model's graphs.

@@ -35,10 +35,14 @@ pub enum Match {
     KeepDims { product: OpId },
 }
 
+/// Through so many operations is a weight followed to its constant: it is read by one product most often, and is quantized,
+/// densified, cast, transposed and reshaped before that at most once or twice each.
+const MOST_MOVES: usize = 8;
+
 /// Whether a value is a constant or made from constants by moving and converting elements.
 fn is_weight(value: ValueRef<'_>) -> bool {
     let mut value = value;
-    for _ in 0..8 {
+    for _ in 0..MOST_MOVES {
         match value.producer().op() {
             Op::Const(_) => return true,
             Op::Dequantize(_) | Op::Quantize(_) | Op::Cast(_) | Op::Transpose(_) | Op::Reshape(_) | Op::Densify(_) => {}

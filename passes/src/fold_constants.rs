@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use planish_core::known::known_ints;
+use planish_core::known::{MOST_ELEMENTS, known_ints};
 use planish_core::{DType, Graph, Meaning, Op, OpKind, OpRef, PassEntry, Rule, Skip, Tensor, Value, inventory};
 use planish_kernels::interpret::evaluate;
 
@@ -90,7 +90,7 @@ fn integers_known(op: OpRef<'_>) -> Option<Tensor> {
     let [result] = results[..] else { return None };
     let ty = op.graph().ty(result);
     let dims = ty.shape.known()?;
-    if !matches!(ty.dtype, DType::I32 | DType::I64) || dims.iter().product::<usize>() > 64 {
+    if !matches!(ty.dtype, DType::I32 | DType::I64) || dims.iter().product::<usize>() > MOST_ELEMENTS {
         return None;
     }
     let ints = known_ints(op.graph().value(result))?.into_iter().collect::<Option<Vec<i64>>>()?;

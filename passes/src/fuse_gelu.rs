@@ -14,6 +14,9 @@ use crate::matching::{activation, is_f32};
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct FuseGelu;
 
+/// The cubic part of the approximation with `tanh`, from Hendrycks and Gimpel, "Gaussian Error Linear Units (GELUs)" (2016).
+const CUBIC: f64 = 0.044715;
+
 /// The operation and its input.
 pub struct Match {
     input: Value,
@@ -56,7 +59,7 @@ fn through(result: ValueRef<'_>, sigmoid: ValueRef<'_>) -> Option<Match> {
         let slope = std::f64::consts::FRAC_1_SQRT_2;
         let wide = (2.0 / std::f64::consts::PI).sqrt();
         let inner = if approximate {
-            [0.0, wide, 0.0, wide * 0.044715]
+            [0.0, wide, 0.0, wide * CUBIC]
         } else {
             [0.0, slope, 0.0, 0.0]
         };

@@ -1,4 +1,5 @@
-//! Writes `x × relu6(x + 3) / 6`, in whatever order it is multiplied, as `hard_swish`.
+//! Writes `x × relu6(x + 3) / 6`, in whatever order it is multiplied, as `hard_swish`, of Howard et al., "Searching
+//! for MobileNetV3" (2019).
 
 use planish_core::attr::Activation;
 use planish_core::op::HardSwish;

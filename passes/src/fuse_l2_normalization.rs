@@ -1,7 +1,9 @@
 //! Finds the division by the Euclidean norm over the last axis.
 //!
 //! The kernel divides by at least 1e-6. So a bound of 1e-12 on the sum of squares, which is TensorFlow's default, means
-//! the same; a smaller one differs only for vectors shorter than 1e-6. Without one the division by 0 is meant.
+//! the same; a smaller one differs only for vectors shorter than 1e-6. Without one the division by 0 is meant. A number
+//! added to the sum is no such bound: 1e-12 makes vectors of length 1e-6 shorter by a factor of √2, and differs by more than
+//! rounding for all that are shorter than about 3e-3.
 
 use planish_core::attr::Activation;
 use planish_core::op::L2Normalization;
@@ -41,13 +43,16 @@ impl Rule for FuseL2Normalization {
         if x.ty().shape.rank().is_none_or(|r| r == 0 || r > MOST_DIMENSIONS) || x.ty() != op.result(0).ty() {
             return Err(Skip::No);
         }
-        if !(bound > 0.0 && bound <= GREATEST_BOUND) {
-            return Err(Skip::because(format!(
+        match bound {
+            Bound::Least(least) if least > 0.0 && least <= GREATEST_BOUND => Ok(x.id()),
+            Bound::Least(least) => Err(Skip::because(format!(
                 "the sum of squares is bounded by {:e}, the kernel's by 1e-12",
-                bound as f32
-            )));
+                least as f32
+            ))),
+            Bound::Added => Err(Skip::because(
+                "a number is added to the sum of squares, which the kernel only keeps above 1e-12",
+            )),
         }
-        Ok(x.id())
     }
 
     fn rewrite(&self, input: Value, graph: &mut Graph) -> Vec<Value> {
@@ -56,18 +61,27 @@ impl Rule for FuseL2Normalization {
     }
 }
 
+/// What keeps the sum of squares from being zero.
+enum Bound {
+    /// It is at least this.
+    Least(f64),
+    /// A number is added to it.
+    Added,
+}
+
 /// `x` and the bound, where `sum` is the sum of its squares over the last axis, bounded from below.
-fn squares_of<'g>(x: ValueRef<'g>, sum: ValueRef<'g>) -> Option<(ValueRef<'g>, f64)> {
-    let bounded = match sum.producer().op() {
-        Op::Maximum(_) => true,
-        Op::Add(add) => add.activation == Activation::None,
-        _ => false,
+fn squares_of<'g>(x: ValueRef<'g>, sum: ValueRef<'g>) -> Option<(ValueRef<'g>, Bound)> {
+    let bounded: Option<fn(f64) -> Bound> = match sum.producer().op() {
+        Op::Maximum(_) => Some(Bound::Least),
+        Op::Add(add) if add.activation == Activation::None => Some(|_| Bound::Added),
+        _ => None,
     };
-    let (sum, bound) = if bounded {
-        let scalar = |v: ValueRef<'g>| v.constant().filter(|t| t.elements() == 1).and_then(|_| number(v));
-        either_order(sum.producer(), |sum, bound| Some((sum, scalar(bound)?)))?
-    } else {
-        (sum, 0.0)
+    let (sum, bound) = match bounded {
+        Some(bounded) => {
+            let scalar = |v: ValueRef<'g>| v.constant().filter(|t| t.elements() == 1).and_then(|_| number(v));
+            either_order(sum.producer(), |sum, bound| Some((sum, bounded(scalar(bound)?))))?
+        }
+        None => (sum, Bound::Least(0.0)),
     };
     let sum = sum.producer();
     let Op::Sum(reduction) = sum.op() else { return None };

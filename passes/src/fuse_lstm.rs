@@ -205,7 +205,7 @@ fn fuse(graph: &mut Graph, op: OpId, layer: Layer) {
 /// Each of these operations tells a runtime its result's extents as it loads the graph; of an input with an unknown
 /// extent, `slice` does not.
 fn state(graph: &mut Graph, initial: Value, sequence: Value, units: usize, zeros: &mut Option<Value>) -> Value {
-    if !is_zero(graph, initial, 8) {
+    if !is_zero(graph, initial) {
         let once = graph.add_ints(&[1, 1]);
         return graph.add(Tile {}, &[initial, once]);
     }

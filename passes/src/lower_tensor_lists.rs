@@ -5,6 +5,9 @@
 //! are made where it meets the loop that fills it, with the extents of that loop's other values. Where those do not tell
 //! the extents either, and the loop writes one element after the other, it carries those that it has written; joined along
 //! their first axis at once where nothing else is made of them, so that they may be of different lengths.
+//!
+//! Graphs hand lists on to each other, and one that takes a tensor takes no list any more. So all lists of a model are one
+//! change where changes are counted: either all of them are lowered, or none.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,7 +36,10 @@ impl Pass for LowerTensorLists {
     const SUMMARY: &'static str = "turns TensorFlow's lists of tensors into tensors";
     const MEANING: Meaning = Meaning::Exact;
 
-    fn run(&self, model: &mut Model, _: &planish_core::NoOptions, _: &mut Context<'_>) -> Result<Changed, Error> {
+    fn run(&self, model: &mut Model, _: &planish_core::NoOptions, cx: &mut Context<'_>) -> Result<Changed, Error> {
+        if has_lists(model) && !cx.allow_change() {
+            return Ok(Changed(0));
+        }
         let called: BTreeSet<GraphId> = model
             .graphs()
             .flat_map(|(_, g)| g.ids().into_iter().flat_map(|id| g.op(id).graphs()))
@@ -49,6 +55,16 @@ impl Pass for LowerTensorLists {
         }
         Ok(Changed(lowering.changed))
     }
+}
+
+/// Whether a list is made anywhere.
+fn has_lists(model: &Model) -> bool {
+    let mut graphs = model.graphs();
+    graphs.any(|(_, g)| {
+        g.ids()
+            .into_iter()
+            .any(|id| matches!(g.op(id), Op::TensorListReserve(_) | Op::TensorListFromTensor(_)))
+    })
 }
 
 /// What stands for a list in one graph.

@@ -8,6 +8,10 @@ use planish_core::{Changed, Context, Error, Graph, Meaning, Model, Op, OpId, Ope
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ShareOperations;
 
+/// Constants of up to this many elements are compared, so that shapes and the like that are written down twice are one; larger
+/// ones only where they are the same bytes, as comparing is what `share_constants` is for.
+const MOST_COMPARED: usize = 64;
+
 impl Pass for ShareOperations {
     type Options = planish_core::NoOptions;
     const NAME: &'static str = "share_operations";
@@ -33,7 +37,7 @@ fn share(graph: &mut Graph, cx: &mut Context<'_>) -> usize {
         let operands: Operands = graph.operands(id);
         // Constants are told apart by where their bytes lie; small ones by what they are.
         let detail = match op {
-            Op::Const(c) if c.value.elements() <= 64 => format!("{:?} {:?} {:?}", c.value.ty(), c.value.dims(), c.value.bytes()),
+            Op::Const(c) if c.value.elements() <= MOST_COMPARED => format!("{:?} {:?} {:?}", c.value.ty(), c.value.dims(), c.value.bytes()),
             Op::Const(c) => format!("{:?} {:?}", c.value.view_key(), c.value.quant()),
             _ => format!("{:?}", op.attrs()),
         };

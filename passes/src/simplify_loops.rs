@@ -12,6 +12,13 @@ use planish_core::{Changed, Context, Error, Graph, Meaning, Model, Op, Pass, Pas
 
 use crate::loops::{Loop, loops};
 
+/// How many operations are followed: what a state starts as, and how one step counts, is said in a few.
+const MOST_DEPTH: usize = 8;
+/// Constants of more elements are not searched for one that is not zero; initial states that are stored have fewer.
+const MOST_SEARCHED: usize = 4096;
+/// Constants of more elements are not compared: counters and their steps have one, or one for each axis.
+const MOST_COMPARED: usize = 16;
+
 /// Takes out of a loop's state what need not be carried: constants, parts that count alike, parts that nobody reads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct SimplifyLoops;
@@ -152,7 +159,7 @@ fn derived_from_others(model: &Model, found: Loop, results: &[Value]) -> Vec<Der
             continue;
         };
         let outer = model.graph(found.outer);
-        if is_zero(outer, initial[position], 8) && is_zero(outer, initial[other], 8) {
+        if is_zero(outer, initial[position]) && is_zero(outer, initial[other]) {
             derived.push((position, other, shape.clone()));
         }
     }
@@ -179,27 +186,32 @@ fn derive(model: &mut Model, found: Loop, results: &[Value], derived: Vec<Derive
 }
 
 /// Whether every element of a value is zero, as its operation tells.
-pub(crate) fn is_zero(graph: &Graph, value: Value, depth: usize) -> bool {
+pub(crate) fn is_zero(graph: &Graph, value: Value) -> bool {
+    is_zero_within(graph, value, MOST_DEPTH)
+}
+
+fn is_zero_within(graph: &Graph, value: Value, depth: usize) -> bool {
     let op = graph.at(value.op);
-    let first = || op.operand(0).is_some_and(|v| depth > 0 && is_zero(graph, v.id(), depth - 1));
+    let operand = |i: usize| op.operand(i).is_some_and(|v| depth > 0 && is_zero_within(graph, v.id(), depth - 1));
     match op.op() {
-        Op::Const(c) => (c.value.elements() <= 4096 || c.value.is_splat()) && c.value.bytes().iter().all(|&b| b == 0),
+        Op::Const(c) => (c.value.elements() <= MOST_SEARCHED || c.value.is_splat()) && c.value.bytes().iter().all(|&b| b == 0),
         Op::ZerosLike(_) => true,
-        Op::Fill(_) => op.operand(1).is_some_and(|v| depth > 0 && is_zero(graph, v.id(), depth - 1)),
-        Op::Reshape(_) | Op::Slice(_) | Op::Tile(_) | Op::BroadcastTo(_) | Op::Identity(_) => first(),
+        Op::Fill(_) => operand(1),
+        Op::Reshape(_) | Op::Slice(_) | Op::Tile(_) | Op::BroadcastTo(_) | Op::Identity(_) => operand(0),
         _ => false,
     }
 }
 
 fn same_start(graph: &Graph, first: Value, second: Value) -> bool {
-    first == second || matches!((graph.constant(first), graph.constant(second)), (Some(a), Some(b)) if a.elements() <= 16 && a == b)
+    first == second
+        || matches!((graph.constant(first), graph.constant(second)), (Some(a), Some(b)) if a.elements() <= MOST_COMPARED && a == b)
 }
 
 /// Whether the results at two positions are computed in the same way from the parameters at these positions.
 fn alike(body: &Graph, first: usize, second: usize) -> bool {
     let (parameters, results) = (body.parameters(), body.results());
     let starts = (parameters[first], parameters[second]);
-    congruent(body, (results[first], results[second]), starts, &mut BTreeSet::new(), 8)
+    congruent(body, (results[first], results[second]), starts, &mut BTreeSet::new(), MOST_DEPTH)
 }
 
 /// Whether two values are computed in the same way, one from each of `starts`; `seen` holds the pairs that this was asked of,
@@ -216,7 +228,7 @@ fn congruent(graph: &Graph, (a, b): (Value, Value), starts: (Value, Value), seen
     }
     let (op_a, op_b) = (graph.op(a.op), graph.op(b.op));
     match (op_a, op_b) {
-        (Op::Const(Const { value: x }), Op::Const(Const { value: y })) => x.elements() <= 16 && x == y,
+        (Op::Const(Const { value: x }), Op::Const(Const { value: y })) => x.elements() <= MOST_COMPARED && x == y,
         _ if a.port == b.port && op_a == op_b && op_a.kind().is_pure() => {
             let (left, right) = (graph.operands(a.op), graph.operands(b.op));
             left.len() == right.len()

@@ -3,8 +3,11 @@
 //! A target is a table: for an operation, which form its quantized weights should take. The figures behind the tables
 //! are measured with LiteRT and XNNPACK on one core; ratios, not milliseconds, carry over to other machines.
 
+use std::fmt;
+use std::str::FromStr;
+
 use planish_core::attr::AttrType;
-use planish_core::{DType, OpRef};
+use planish_core::{DType, Error, OpRef};
 use serde::{Deserialize, Serialize};
 
 use crate::fuse_lstm::FuseLstmOptions;
@@ -72,6 +75,21 @@ impl Target {
     }
 }
 
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Target {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Target, Error> {
+        let unknown = || Error::Options(format!("there is no target `{name}`; expected {}", Target::expected()));
+        Target::from_name(name).ok_or_else(unknown)
+    }
+}
+
 impl AttrType for Target {
     fn to_attr(&self) -> planish_core::attr::Attr {
         planish_core::attr::Attr::Word(self.name().into())
@@ -101,4 +119,18 @@ pub enum Verdict {
 /// Whether the activations of an operation are f32, which hybrid kernels ask for.
 fn float_activations(op: OpRef<'_>, operand: usize) -> bool {
     op.operand(operand).is_some_and(|v| v.ty().dtype == DType::F32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_read_as_they_are_displayed() {
+        for &target in Target::ALL {
+            assert_eq!(target.to_string().parse::<Target>().expect("its own name"), target);
+        }
+        let error = "tpu".parse::<Target>().expect_err("there is none").to_string();
+        assert_eq!(error, "there is no target `tpu`; expected one of litert, litert_builtin, planish");
+    }
 }

@@ -11,6 +11,9 @@ impl Graph {
     ///
     /// # Errors
     /// Where the operands do not fit the operation.
+    ///
+    /// # Panics
+    /// Where one of the values is no result in the graph.
     pub fn try_add(&mut self, op: impl Into<Op>, operands: &[Option<Value>]) -> Result<OpId, InferError> {
         let op = op.into();
         let types = {
@@ -48,6 +51,9 @@ impl Graph {
     }
 
     /// Adds an operation with declared results.
+    ///
+    /// # Panics
+    /// Where one of the values is no result in the graph.
     pub fn add_declared(&mut self, op: impl Into<Op>, operands: &[Option<Value>], results: Vec<ValueInfo>) -> OpId {
         let id = OpId(self.inner.add_node(OpData::new(op.into(), results.into())));
         self.set_operands(id, operands);
@@ -61,6 +67,9 @@ impl Graph {
     }
 
     /// Adds an operation with one declared result, and returns that.
+    ///
+    /// # Panics
+    /// Where one of the values is no result in the graph.
     pub fn add_typed(&mut self, op: impl Into<Op>, operands: &[Value], ty: Type) -> Value {
         let operands: Operands = operands.iter().map(|&v| Some(v)).collect();
         Value {

@@ -127,6 +127,20 @@ mod tests {
         assert!(graph.uses(values[0]).is_empty() && graph.uses(y).len() == values.len());
     }
 
+    /// As many that quadratic time would not end soon.
+    #[test]
+    fn ordering_many_operations_before_and_after_one_is_linear() {
+        let (mut graph, x, values) = wide(100_000);
+        let one = graph.add(Neg {}, &[x]).op;
+        let (before, after) = values.split_at(values.len() / 2);
+        for _ in 0..2 {
+            before.iter().for_each(|v| graph.add_after(v.op, one));
+            after.iter().for_each(|v| graph.add_after(one, v.op));
+        }
+        assert_eq!(graph.after(one).len(), before.len());
+        assert!(after.iter().all(|v| graph.after(v.op) == [one]));
+    }
+
     #[test]
     fn an_edge_that_is_gone_is_seen_by_nobody() {
         let (mut graph, x, values) = wide(3);

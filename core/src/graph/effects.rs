@@ -11,13 +11,29 @@ use crate::op::OpKind;
 
 impl Graph {
     /// Lets `later` run only after `earlier`.
+    ///
+    /// # Panics
+    /// Where the graph has not both operations.
     pub fn add_after(&mut self, earlier: OpId, later: OpId) {
-        if earlier != later && !self.after(later).contains(&earlier) {
+        if earlier != later && !self.runs_after(earlier, later) {
             self.add_edge(earlier.0, later.0, Edge::After);
         }
     }
 
+    /// Whether an *after* edge leads from one operation to the other. Of all that reads a variable before one write, and of
+    /// all that is read after one, either operation has few edges: the search ends with the fewer.
+    fn runs_after(&self, earlier: OpId, later: OpId) -> bool {
+        let mut both = self.edges(earlier, Outgoing).zip(self.edges(later, Incoming));
+        both.any(|(out, into)| {
+            matches!(out.weight(), Edge::After) && out.target() == later.0
+                || matches!(into.weight(), Edge::After) && into.source() == earlier.0
+        })
+    }
+
     /// Gives `new` the place of `old` in the order of effects.
+    ///
+    /// # Panics
+    /// Where `old` has a place in the order of effects and the graph has no operation `new`.
     pub fn move_after(&mut self, old: OpId, new: OpId) {
         let (earlier, later) = self.take_after(old);
         earlier.into_iter().for_each(|earlier| self.add_after(earlier, new));
@@ -100,6 +116,9 @@ impl Graph {
     }
 
     /// Whether `return` or an effect needs an operation, directly or through others.
+    ///
+    /// # Panics
+    /// Where the graph has no such operation.
     pub fn is_needed(&self, id: OpId) -> bool {
         let mut seen = BTreeSet::new();
         let mut todo = vec![id];
@@ -118,6 +137,9 @@ impl Graph {
     ///
     /// They stay in the graph until the next sweep, but are no readers of anything: what they read is read once where
     /// only one needed operation is left that does. Returns which operations these are.
+    ///
+    /// # Panics
+    /// Where the graph has no such operation.
     pub fn retire(&mut self, id: OpId) -> Vec<OpId> {
         let mut retired = Vec::new();
         let mut todo = vec![id];

@@ -9,11 +9,17 @@ use super::{Edge, Graph, OpId, Operands, Use, Value};
 
 impl Graph {
     /// The operands of an operation, by port; empty ports are `None`, and trailing empty ports may be missing.
+    ///
+    /// # Panics
+    /// Where the graph has no such operation.
     pub fn operands(&self, id: OpId) -> Operands {
         self.inner[id.0].operands.iter().map(|&edge| self.read_by(edge?)).collect()
     }
 
     /// One operand; `None` where the port is empty or does not exist.
+    ///
+    /// # Panics
+    /// Where the graph has no such operation.
     pub fn operand(&self, id: OpId, operand: usize) -> Option<Value> {
         self.read_by((*self.inner[id.0].operands.get(operand)?)?)
     }
@@ -28,6 +34,9 @@ impl Graph {
     }
 
     /// Replaces all operands of an operation.
+    ///
+    /// # Panics
+    /// Where the graph has no such operation, or one of the values is no result in the graph.
     pub fn set_operands(&mut self, id: OpId, operands: &[Option<Value>]) {
         let old = self.inner[id.0].operands.clone();
         self.drop_edges(old.into_iter().flatten());
@@ -40,6 +49,9 @@ impl Graph {
     }
 
     /// Replaces one operand, or empties its port.
+    ///
+    /// # Panics
+    /// Where the graph has no such operation, or the value is no result in the graph.
     pub fn set_operand(&mut self, id: OpId, operand: usize, value: Option<Value>) {
         let edges = &mut self.inner[id.0].operands;
         edges.resize(edges.len().max(operand + 1), None);
@@ -67,6 +79,9 @@ impl Graph {
     }
 
     /// Lets every use of `old` read `new` instead.
+    ///
+    /// # Panics
+    /// Where the graph has no value `new` although `old` is used.
     pub fn replace(&mut self, old: Value, new: Value) {
         if old != new {
             self.replace_uses(&self.uses(old), new);
@@ -74,6 +89,9 @@ impl Graph {
     }
 
     /// Lets these uses read `new`.
+    ///
+    /// # Panics
+    /// Where the graph has no such operations, or no such value.
     pub fn replace_uses(&mut self, uses: &[Use], new: Value) {
         for &Use { op, operand } in uses {
             self.set_operand(op, operand, Some(new));

@@ -3,7 +3,6 @@
 #![forbid(unsafe_code)]
 
 use planish::core::op::{Div, Mul};
-use planish::core::{OpRef, Tensor};
 use planish::prelude::*;
 
 /// Replaces a division by constants with a multiplication by their reciprocals.

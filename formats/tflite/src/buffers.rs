@@ -23,8 +23,18 @@ const LARGE_CHUNK: usize = 4 * CHUNK;
 /// Bytes that wait to be written where the output takes them only in order.
 const BATCH: usize = 16 << 20;
 
+/// Runs of up to this many bytes are told apart by all of them.
+const FEW: usize = 256;
+/// Bytes looked at in one place of a longer run.
+const SAMPLE: usize = 16;
+/// In so many places are longer runs looked at.
+const MOST_SAMPLES: usize = 16;
+
 /// What is claimed of reals to be rounded.
 const FIT: &str = "parameters that fit an f32 tensor";
+
+/// The FNV-1a hash of no bytes.
+const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
 
 /// One distinct run of bytes.
 struct Blob {
@@ -91,36 +101,31 @@ impl Blob {
         }
     }
 
-    /// Sixteen bytes from `start` on as nearest rounding gives them: to balance a few, a whole channel would be read.
+    /// A few bytes from `start` on as nearest rounding gives them: to balance a few, a whole channel would be read.
     fn sampled<'a>(&'a self, start: usize, room: &'a mut Vec<u8>) -> &'a [u8] {
         match &self.source {
             Source::Quantized(tensor, quant, Rounding::Balanced) => {
-                room.resize(16, 0);
+                room.resize(SAMPLE, 0);
                 quantize_part(tensor, quant, Rounding::Nearest, start, bytemuck::cast_slice_mut(room)).expect(FIT);
                 room
             }
-            _ => self.read(start, 16, room),
+            _ => self.read(start, SAMPLE, room),
         }
     }
 
-    /// A number that equal contents have in common: of all bytes where they are few, else from a few places.
+    /// A number that equal contents have in common: of all bytes where they are few, else from a few places. Of many that
+    /// were rounded in balance, only others that were have it.
     fn sample(&self) -> u64 {
         let mut room = Vec::new();
-        let mut hash = 0xcbf2_9ce4_8422_2325u64;
-        if let (Source::Packed(bytes), true) = (&self.source, self.len <= 256) {
-            for &byte in bytes.as_slice() {
-                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-            }
-            return hash;
+        if self.len <= FEW {
+            return hash(FNV_START, self.read(0, self.len, &mut room));
         }
-        let places = (self.len / 16).min(16);
-        for place in 0..places {
-            let start = (self.len / 16 - 1) * place / places.saturating_sub(1).max(1) * 16;
-            for &byte in self.sampled(start, &mut room) {
-                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-            }
-        }
-        hash
+        let pieces = self.len / SAMPLE;
+        let places = pieces.min(MOST_SAMPLES);
+        (0..places).fold(FNV_START, |sum, place| {
+            let start = (pieces - 1) * place / (places - 1) * SAMPLE;
+            hash(sum, self.sampled(start, &mut room))
+        })
     }
 
     fn same_place(&self, other: &Blob) -> bool {
@@ -140,6 +145,13 @@ impl Blob {
                     self.read(start, len, &mut a) == other.read(start, len, &mut b)
                 }))
     }
+}
+
+/// The FNV-1a hash of these bytes behind others whose hash is `sum`.
+fn hash(sum: u64, bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(sum, |sum, &byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// Pieces of at most `piece` bytes: where each starts and how long it is.

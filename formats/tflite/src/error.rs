@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use planish_core::verify::VerifyError;
 use thiserror::Error;
 
 /// Why a TFLite file cannot be read or written.
@@ -62,7 +63,7 @@ pub enum Error {
         /// What is too large.
         place: String,
     },
-    /// The model refers to something that it does not have.
+    /// The model contradicts itself, or has nothing to be written.
     #[error("the model cannot be written: {place}: {problem}")]
     Model {
         /// Where.
@@ -70,6 +71,17 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
+}
+
+impl From<VerifyError> for Error {
+    fn from(error: VerifyError) -> Error {
+        let place = match error.graph.is_empty() {
+            true => error.place,
+            false => format!("graph `{}`, {}", error.graph, error.place),
+        };
+        let problem = error.problem;
+        Error::Model { place, problem }
+    }
 }
 
 /// An operation that no TFLite operator computes.

@@ -36,6 +36,20 @@ fn behind_links(path: &Path) -> PathBuf {
     path
 }
 
+/// Gives the new file the permissions of the one that it will replace, where there is one.
+#[cfg(unix)]
+fn keep_permissions(old: &Path, new: &File) {
+    use std::os::unix::fs::PermissionsExt;
+    if let Ok(metadata) = fs::metadata(old) {
+        let permissions = fs::Permissions::from_mode(metadata.permissions().mode() & 0o777);
+        // Where the file system has none to give, there are none to keep.
+        let _ = new.set_permissions(permissions);
+    }
+}
+
+#[cfg(not(unix))]
+fn keep_permissions(_: &Path, _: &File) {}
+
 /// A file to be written beside its place, and moved there once it is whole; removed where that does not happen.
 ///
 /// What is no regular file, such as a pipe, is written to as it is.
@@ -47,7 +61,8 @@ pub struct NewFile {
 }
 
 impl NewFile {
-    /// A file to stand at `path`. What a link leads to is replaced, not the link.
+    /// A file to stand at `path`. What a link leads to is replaced, not the link; on Unix, the new file may be read and written
+    /// by whom the old one may.
     ///
     /// # Errors
     /// Where no file can be written there.
@@ -69,6 +84,7 @@ impl NewFile {
             match OpenOptions::new().write(true).create_new(true).open(&beside) {
                 Ok(file) => {
                     unfinished.insert(beside.clone());
+                    keep_permissions(&target, &file);
                     return Ok(NewFile {
                         file,
                         target,
@@ -104,16 +120,16 @@ impl NewFile {
         self.beside.is_none()
     }
 
-    /// Moves the file to its place.
+    /// Moves the file to its place. What was there before is there until then.
+    ///
+    /// Some file systems write all of a file to the disk when it is moved over another one, so that a machine that fails
+    /// leaves one of them; that may take longer than all the rest.
     ///
     /// # Errors
-    /// Where it cannot be moved there; it is removed then.
+    /// Where it cannot be moved there; it is removed then, and what was there before stays.
     pub fn place(mut self) -> io::Result<()> {
         let Some(beside) = &self.beside else { return Ok(()) };
         let mut unfinished = unfinished();
-        // Some file systems write all of a file to the disk when it is moved over another one, which takes longer than all
-        // the rest; so the other one goes first.
-        let _ = fs::remove_file(&self.target);
         let moved = fs::rename(beside, &self.target);
         if moved.is_ok() {
             unfinished.remove(beside);

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
-use planish_core::{Model, op};
+use planish_core::{Model, op, verify};
 
 use crate::buffers::Layout;
 use crate::error::{Error, NoOperator};
@@ -110,6 +110,7 @@ struct Prepared<'m> {
 
 impl<'m> Prepared<'m> {
     fn new(model: &'m Model, options: &WriteOptions, reach: u64) -> Result<Prepared<'m>, Error> {
+        verify::verify(model)?;
         let plan = plan::plan(model, options)?;
         let mut inline = vec![true; plan.buffers.len()];
         let mut skeleton = emit::skeleton(&plan, &inline)?;

@@ -2,9 +2,9 @@
 
 mod models;
 
-use planish_core::attr::Activation;
-use planish_core::{Graph, Model, Tensor};
-use planish_tflite::{Error, WriteOptions, read, read_file, write, write_file, write_to};
+use planish_core::attr::{Activation, Rounding};
+use planish_core::{DType, Graph, Model, Quant, Tensor, Type, ValueInfo, op};
+use planish_tflite::{Error, NewFile, WriteOptions, read, read_file, write, write_file, write_to};
 
 /// Where a run of bytes lies in a file.
 fn find(file: &[u8], wanted: &[u8]) -> Vec<usize> {
@@ -52,6 +52,21 @@ fn equal_data_is_stored_once() {
     let file = write(&models::model(graph, &["x"], &names)).expect("the model can be written");
     assert_eq!(find(&file, &floats(&square)).len(), 1);
     assert!(file.len() < 4000 + 1500);
+}
+
+#[test]
+fn few_bytes_are_shared_however_they_are_stored() {
+    let data = models::noise(12, 7);
+    let mut graph = Graph::new("main");
+    let x = models::batch(&mut graph, "x", &[4]);
+    let square = Tensor::from_vec(&[4, 3], data);
+    let turned = square.transposed(&[1, 0]).expect("a matrix");
+    let copied = Tensor::from_vec(&[3, 4], turned.to_vec::<f32>());
+    let same = copied.transposed(&[1, 0]).expect("a matrix");
+    let values = [square.clone(), same].map(|tensor| graph.add_const(tensor));
+    graph.set_results(&[x, values[0], values[1]]);
+    let file = write(&models::model(graph, &["x"], &["x", "a", "b"])).expect("the model can be written");
+    assert_eq!(find(&file, &floats(&square)).len(), 1);
 }
 
 #[test]
@@ -158,6 +173,42 @@ fn a_model_without_a_graph_is_refused() {
 }
 
 #[test]
+fn models_that_contradict_themselves_are_refused() {
+    let dense = models::dense();
+    let (id, graph) = dense.graphs().next().expect("one graph");
+    let with = |changed: Graph| {
+        let mut model = dense.clone();
+        *model.graph_mut(id) = changed;
+        model
+    };
+    let mut empty = graph.clone();
+    empty.set_operand(empty.return_op(), 0, None);
+    let mut along_nothing = graph.clone();
+    let quant = Quant::symmetric_per_axis(3, vec![0.5, 0.25]).expect("positive scales");
+    let ty = Type::fixed(DType::I8, &[1, 24]).with_quant(Some(quant));
+    let rounding = Rounding::Nearest;
+    along_nothing.add_typed(op::Quantize { rounding }, &[along_nothing.parameters()[0]], ty);
+    let mut split = graph.clone();
+    let operands = [split.add_int(1), split.parameters()[0]].map(Some);
+    let parts = Type::fixed(DType::F32, &[1, 8]);
+    split.add_declared(op::Split { num: 3 }, &operands, vec![ValueInfo::new(parts)]);
+    let mut named_twice = dense.clone();
+    named_twice.signatures.push(dense.signatures[0].clone());
+    let models = [
+        (with(empty), "return"),
+        (with(along_nothing), "quantize"),
+        (with(split), "split"),
+        (named_twice, "signature `serving_default`"),
+    ];
+    for (model, place) in models {
+        match write(&model) {
+            Err(Error::Model { place: found, .. }) => assert!(found.contains(place), "{found}"),
+            other => panic!("{place}: {:?}", other.map(|file| file.len())),
+        }
+    }
+}
+
+#[test]
 fn nothing_is_left_behind() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("model.tflite");
@@ -185,6 +236,32 @@ fn a_file_may_replace_the_one_it_was_read_from() {
         std::fs::read(&path).expect("the file"),
         write(&model).expect("the model can be written")
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_replaced_hands_its_permissions_on_and_stays_until_then() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("model.tflite");
+    let old = b"what was there before";
+    for mode in [0o600, 0o444] {
+        let _ = std::fs::remove_file(&path);
+        std::fs::write(&path, old).expect("it can be written");
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).expect("it is ours");
+        let old_file = std::fs::File::open(&path).expect("we may read it");
+        write_file(&models::dense(), &path).expect("it can be replaced");
+        let metadata = std::fs::metadata(&path).expect("the file");
+        assert_eq!(metadata.mode() & 0o777, mode);
+        assert_ne!(metadata.ino(), old_file.metadata().expect("the old file").ino());
+    }
+    // A folder in its place cannot be moved over.
+    let new = NewFile::create(&path).expect("it can be begun");
+    std::fs::remove_file(&path).expect("it is ours");
+    std::fs::create_dir(&path).expect("a folder");
+    new.place().expect_err("a folder stands there");
+    assert!(path.is_dir());
+    assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 1);
 }
 
 #[cfg(unix)]

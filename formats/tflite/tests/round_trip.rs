@@ -169,3 +169,17 @@ proptest! {
         prop_assert_eq!(view.dtype() == DType::F32, wide);
     }
 }
+
+#[test]
+fn several_results_may_have_no_name() {
+    let mut model = models::dense();
+    let (id, graph) = model.graphs().next().expect("one graph");
+    let result = graph.results()[0];
+    model.graph_mut(id).set_results(&[result; 3]);
+    model.signatures[0].outputs = vec![String::new(), "logits".into(), String::new()];
+    let back = again(&model);
+    let mut names = back.signatures[0].outputs.clone();
+    names.sort();
+    assert_eq!(names, ["", "", "logits"]);
+    assert_eq!(bytes(&back), bytes(&again(&back)));
+}

@@ -194,7 +194,7 @@ pub(super) fn layer(model: &Model, found: Loop) -> Result<Layer, Skip> {
     }
     for state in [output, cell] {
         let start = outer.value(initial[state]);
-        if !is_f32(start) || start.constant().is_some() && !is_zero(outer, start.id(), 8) {
+        if !is_f32(start) || start.constant().is_some() && !is_zero(outer, start.id()) {
             return Err(no("its state starts as a constant other than zero"));
         }
     }
