@@ -184,6 +184,27 @@ fn segments_may_be_empty() {
 }
 
 #[test]
+fn an_empty_segment_has_the_last_number_of_its_type() {
+    let graph = constant("count", &Tensor::scalar(3i32))
+        + &node("max", "UnsortedSegmentMax", &["x", "ids", "count"], &[("T", "type: DT_UINT8")])
+        + &node("min", "UnsortedSegmentMin", &["x", "ids", "count"], &[("T", "type: DT_UINT8")])
+        + &node("half", "Cast", &["r"], &[("SrcT", "type: DT_FLOAT"), ("DstT", "type: DT_HALF")])
+        + &node("least", "UnsortedSegmentMax", &["half", "ids", "count"], &[("T", "type: DT_HALF")])
+        + &node("bytes", "Cast", &["r"], &[("SrcT", "type: DT_FLOAT"), ("DstT", "type: DT_INT8")])
+        + &node("byte", "UnsortedSegmentMax", &["bytes", "ids", "count"], &[("T", "type: DT_INT8")]);
+    let inputs = [
+        ("x", Tensor::from_vec(&[3], vec![7u8, 200, 9])),
+        ("ids", ints(&[3], &[0, 2, 2])),
+        ("r", floats(&[3], &[-3.0, 1.0, 2.0])),
+    ];
+    let found = computed(&graph, &inputs, &["max", "min", "least", "byte"]);
+    assert_ints(&found[0], &[3], &[7, 0, 200]);
+    assert_ints(&found[1], &[3], &[7, 255, 9]);
+    assert_floats(&found[2], &[3], &[-3.0, -65504.0, 2.0]);
+    assert_ints(&found[3], &[3], &[-3, -128, 2]);
+}
+
+#[test]
 fn rows_are_dealt_out_and_gathered() {
     let graph = node("p", "DynamicPartition", &["x", "part"], &[("num_partitions", "i: 2")])
         + &constant("first", &ints(&[2], &[0, 2]))
@@ -227,6 +248,17 @@ fn integers_that_no_kernel_divides() {
         &[7_000_000_000_000 % 1_000_000_007, -7_000_000_000_001 % 1_000_000_007, 2],
     );
     assert_ints(&found[1], &[3], &[7_000_000_000_000 & 7, -7_000_000_000_001 & 7, 5]);
+}
+
+#[test]
+fn quotients_of_floats_are_cut_towards_zero() {
+    let graph = node("f", "TruncateDiv", &["x", "y"], &[("T", "type: DT_FLOAT")]);
+    let inputs = [
+        ("x", floats(&[4], &[7.0, -7.0, 1.0, 6.0])),
+        ("y", floats(&[4], &[2.0, 2.0, -4.0, -3.0])),
+    ];
+    let found = computed(&graph, &inputs, &["f"]);
+    assert_floats(&found[0], &[4], &[3.0, -3.0, 0.0, -2.0]);
 }
 
 #[test]
@@ -372,6 +404,17 @@ fn a_slice_takes_other_values() {
 }
 
 #[test]
+fn a_slice_at_a_place_that_running_tells_takes_other_values() {
+    let graph = node("f", "XlaDynamicUpdateSlice", &["x", "v", "at"], &[]);
+    let (x, v) = (ints(&[2, 3], &[1, 2, 3, 4, 5, 6]), ints(&[1, 2], &[-1, -2]));
+    for (at, written) in [([0, 1], [1, -1, -2, 4, 5, 6]), ([1, 2], [1, 2, 3, 4, -1, -2])] {
+        let inputs = [("x", x.clone()), ("v", v.clone()), ("at", longs(&[2], &at))];
+        let found = computed(&graph, &inputs, &["f"]);
+        assert_ints(&found[0], &[2, 3], &written);
+    }
+}
+
+#[test]
 fn integers_of_64_bits_are_unstacked() {
     let graph = node("f", "Unpack", &["x"], &[("num", "i: 2"), ("axis", "i: 1")]);
     let found = computed(&graph, &[("x", longs(&[2, 2], &[1, 2, 3, 4]))], &["f:0", "f:1"]);
@@ -411,6 +454,19 @@ fn integers_of_64_bits_have_a_greatest_one_and_powers() {
     assert_ints(&found[2], &[3], &[3 << 20, 3 * large, 3 * large - 3]);
     let found = computed(&graph, &[("x", longs(&[2], &[-2, 1 << 20]))], &["cube"]);
     assert_ints(&found[0], &[2], &[-8, 1 << 60]);
+}
+
+#[test]
+fn the_sign_bit_is_masked() {
+    let graph = constant("least", &Tensor::scalar(i32::MIN))
+        + &node("bits", "Bitcast", &["x"], &[("T", "type: DT_FLOAT"), ("type", "type: DT_INT32")])
+        + &node("sign", "BitwiseAnd", &["bits", "least"], &[("T", "type: DT_INT32")])
+        + &node("swapped", "BitwiseAnd", &["least", "bits"], &[("T", "type: DT_INT32")]);
+    let found = computed(&graph, &[("x", floats(&[4], &[1.0, 0.0, -0.0, -2.0]))], &["sign", "swapped"]);
+    let least = i64::from(i32::MIN);
+    for signs in &found {
+        assert_ints(signs, &[4], &[0, 0, least, least]);
+    }
 }
 
 #[test]

@@ -56,6 +56,23 @@ fn what_follows_an_operation_with_several_output_types_is_typed_rightly() {
 }
 
 #[test]
+fn a_variable_of_the_checkpoint_is_initialized() {
+    let graph = r#"
+        node { name: "x" op: "Placeholder" attr { key: "dtype" value { type: DT_FLOAT } } }
+        node { name: "handle" op: "VarHandleOp" attr { key: "dtype" value { type: DT_FLOAT } }
+               attr { key: "shared_name" value { s: "w" } } }
+        node { name: "reference" op: "VariableV2" attr { key: "dtype" value { type: DT_FLOAT } }
+               attr { key: "shared_name" value { s: "w" } } }
+        node { name: "known" op: "VarIsInitializedOp" input: "handle" }
+        node { name: "referred" op: "IsVariableInitialized" input: "reference" }
+        node { name: "both" op: "LogicalAnd" input: "known" input: "referred" }
+        node { name: "y" op: "Cast" input: "both" attr { key: "DstT" value { type: DT_FLOAT } } }
+    "#;
+    let model = read(saved_model(graph, X_TO_Y, &[W]).path()).expect("it is read");
+    assert!(!kinds(&model).contains(&OpKind::Foreign));
+}
+
+#[test]
 fn what_two_lists_do_not_share_is_found_by_comparing_all_of_their_elements() {
     let signature = r#"
         inputs { key: "x" value { name: "x:0" dtype: DT_INT32 tensor_shape { dim { size: 3 } } } }
@@ -338,4 +355,115 @@ fn damage_is_found_though_signatures_are_imported_again() {
     let read = Reader::new(dir.path()).signature("serving_default").signature("adds").read();
     let error = read.expect_err("the variable is damaged").to_string();
     assert!(error.contains("checksum"), "{error}");
+}
+
+#[test]
+fn bits_are_not_taken_of_types_that_are_held_as_wider_ones() {
+    let signature = r#"
+        inputs { key: "x" value { name: "x:0" dtype: DT_HALF tensor_shape { dim { size: 2 } } } }
+        outputs { key: "y" value { name: "y:0" dtype: DT_INT16 } }
+    "#;
+    let graph = r#"
+        node { name: "x" op: "Placeholder" attr { key: "dtype" value { type: DT_HALF } } }
+        node { name: "y" op: "Bitcast" input: "x" attr { key: "T" value { type: DT_HALF } }
+               attr { key: "type" value { type: DT_INT16 } } }
+    "#;
+    let kept = |from: &str, to: &str| {
+        let graph = graph.replace("DT_HALF", from).replace("DT_INT16", to);
+        let signature = signature.replace("DT_HALF", from).replace("DT_INT16", to);
+        kinds(&read(saved_model(&graph, &signature, &[]).path()).expect("it is read")).contains(&OpKind::Foreign)
+    };
+    for (from, to) in [
+        ("DT_HALF", "DT_INT16"),
+        ("DT_INT16", "DT_HALF"),
+        ("DT_DOUBLE", "DT_INT64"),
+        ("DT_BFLOAT16", "DT_UINT16"),
+    ] {
+        assert!(kept(from, to), "{from} {to}");
+    }
+    assert!(!kept("DT_FLOAT", "DT_INT32") && !kept("DT_INT32", "DT_FLOAT"));
+}
+
+/// Nodes that a saver restores variables of f32 by, each from a key.
+fn saver(scope: &str, keys_and_variables: &[(&str, &str)]) -> String {
+    let mut nodes = String::new();
+    let mut waits = String::new();
+    for (key, variable) in keys_and_variables {
+        let name = format!("{scope}/{variable}");
+        nodes += &format!(
+            r#"
+            node {{ name: "{name}/key" op: "Const" attr {{ key: "dtype" value {{ type: DT_STRING }} }}
+                   attr {{ key: "value" value {{ tensor {{ dtype: DT_STRING tensor_shape {{ dim {{ size: 1 }} }} string_val: "{key}" }} }} }} }}
+            node {{ name: "{name}/slice" op: "Const" attr {{ key: "dtype" value {{ type: DT_STRING }} }}
+                   attr {{ key: "value" value {{ tensor {{ dtype: DT_STRING tensor_shape {{ dim {{ size: 1 }} }} string_val: "" }} }} }} }}
+            node {{ name: "{name}/restored" op: "RestoreV2" input: "file" input: "{name}/key" input: "{name}/slice" }}
+            node {{ name: "{name}/assign" op: "AssignVariableOp" input: "{variable}" input: "{name}/restored" }}"#
+        );
+        waits += &format!(r#"input: "^{name}/assign" "#);
+    }
+    format!(r#"{nodes} node {{ name: "{scope}/all" op: "NoOp" {waits} }}"#)
+}
+
+#[test]
+fn a_key_that_is_the_name_of_another_variable_is_restored_as_the_saver_says() {
+    let graph = r#"
+        node { name: "x" op: "Placeholder" attr { key: "dtype" value { type: DT_FLOAT } } }
+        node { name: "file" op: "Const" attr { key: "dtype" value { type: DT_STRING } }
+               attr { key: "value" value { tensor { dtype: DT_STRING tensor_shape { } string_val: "file" } } } }
+        node { name: "u" op: "VarHandleOp" attr { key: "dtype" value { type: DT_FLOAT } } }
+        node { name: "w" op: "VarHandleOp" attr { key: "dtype" value { type: DT_FLOAT } } }
+        node { name: "read" op: "ReadVariableOp" input: "w" attr { key: "dtype" value { type: DT_FLOAT } } }
+        node { name: "y" op: "Mul" input: "x" input: "read" attr { key: "T" value { type: DT_FLOAT } } }
+    "#;
+    let savers = saver("save", &[("w", "u"), ("u", "w")]) + &saver("other", &[("u", "u"), ("w", "w")]);
+    let stored = [("u", &[5.0_f32]), ("w", &[3.0_f32])].map(|(key, values)| Variable { key, dims: &[], values });
+    for (saver, held) in [("save", "5"), ("other", "3")] {
+        let dir = saved_model(&format!("{graph} {savers}"), X_TO_Y, &stored);
+        let file = dir.path().join("saved_model.pbtxt");
+        let written = std::fs::read_to_string(&file).expect("it was written");
+        let chosen = written.replace(
+            "signature_def",
+            &format!("saver_def {{ restore_op_name: '{saver}/all' }} signature_def"),
+        );
+        std::fs::write(&file, chosen).expect("the folder is ours");
+        let printed = text::print(&read(dir.path()).expect("both are in the checkpoint"));
+        assert!(printed.contains(&format!("const f32[] {held}")), "{printed}");
+    }
+}
+
+#[test]
+fn a_variable_holds_what_loading_the_model_assigns_after_the_checkpoint() {
+    let graph = |value: &str| {
+        format!(
+            r#"
+            node {{ name: "x" op: "Placeholder" attr {{ key: "dtype" value {{ type: DT_FLOAT }} }} }}
+            node {{ name: "w" op: "VarHandleOp" attr {{ key: "dtype" value {{ type: DT_FLOAT }} }} }}
+            node {{ name: "read" op: "ReadVariableOp" input: "w" attr {{ key: "dtype" value {{ type: DT_FLOAT }} }} }}
+            node {{ name: "y" op: "Mul" input: "x" input: "read" attr {{ key: "T" value {{ type: DT_FLOAT }} }} }}
+            node {{ name: "seven" op: "Const" attr {{ key: "dtype" value {{ type: DT_FLOAT }} }}
+                   attr {{ key: "value" value {{ tensor {{ dtype: DT_FLOAT tensor_shape {{ }} float_val: 7 }} }} }} }}
+            node {{ name: "same" op: "Identity" input: "seven" attr {{ key: "T" value {{ type: DT_FLOAT }} }} }}
+            node {{ name: "double" op: "AddV2" input: "read" input: "read" attr {{ key: "T" value {{ type: DT_FLOAT }} }} }}
+            node {{ name: "set" op: "AssignVariableOp" input: "w" input: "{value}" }}
+            node {{ name: "init" op: "NoOp" input: "^set" }}"#
+        )
+    };
+    let loaded = |value: &str, collection: &str, stored: &[Variable<'_>]| {
+        let dir = saved_model(&graph(value), X_TO_Y, stored);
+        let file = dir.path().join("saved_model.pbtxt");
+        let written = std::fs::read_to_string(&file).expect("it was written");
+        let nodes = format!("collection_def {{ key: '{collection}' value {{ node_list {{ value: 'init' }} }} }} signature_def");
+        std::fs::write(&file, written.replace("signature_def", &nodes)).expect("the folder is ours");
+        read(dir.path()).map(|model| text::print(&model)).map_err(|e| e.to_string())
+    };
+    for collection in ["saved_model_main_op", "legacy_init_op"] {
+        for stored in [&[W][..], &[]] {
+            let printed = loaded("same", collection, stored).expect("the value is known");
+            assert!(printed.contains("const f32[] 7"), "{printed}");
+        }
+        let error = loaded("double", collection, &[W]).expect_err("the value is not known");
+        assert!(error.contains("variable w") && error.contains("double"), "{error}");
+    }
+    let printed = loaded("same", "trainable_variables", &[W]).expect("nothing assigns it");
+    assert!(printed.contains("const f32[] 3"), "{printed}");
 }

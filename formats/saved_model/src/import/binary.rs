@@ -3,8 +3,8 @@
 use planish_core::attr::Activation;
 use planish_core::graph::Value;
 use planish_core::op::{
-    Abs, Add, AddN, Atan2, BroadcastArgs, BroadcastTo, Div, Equal, FloorMod, Less, Log, LogicalAnd, LogicalOr, Maximum, Minimum, Mul, Op,
-    Pow, SelectV2, Shape, SquaredDifference, Sub,
+    Abs, Add, AddN, Atan2, BroadcastArgs, BroadcastTo, Ceil, Div, Equal, Floor, FloorMod, Less, Log, LogicalAnd, LogicalOr, Maximum,
+    Minimum, Mul, Op, Pow, SelectV2, Shape, SquaredDifference, Sub,
 };
 use planish_core::types::DType;
 
@@ -86,6 +86,20 @@ pub(super) fn divide(node: &mut Node<'_>) -> Imported {
         return complex::quotient(node);
     }
     pair(node, division::cut)
+}
+
+/// A quotient cut towards zero, of floats too.
+pub(super) fn truncate_div(node: &mut Node<'_>) -> Imported {
+    pair(node, |node, x, y| {
+        if node.dtype(x) != DType::F32 {
+            return division::cut(node, x, y);
+        }
+        let quotient = div(node, x, y)?;
+        let zero = node.number(0.0, quotient)?;
+        let below = node.add(Less {}, &[quotient, zero])?;
+        let (up, down) = (node.add(Ceil {}, &[quotient])?, node.add(Floor {}, &[quotient])?);
+        node.add(SelectV2 {}, &[below, up, down])
+    })
 }
 
 pub(super) fn floor_div(node: &mut Node<'_>) -> Imported {
@@ -260,25 +274,32 @@ pub(super) fn left_shift(node: &mut Node<'_>) -> Imported {
     one(mul(node, x, factor)?)
 }
 
-/// The lowest bits alone are the rest of a division by a power of two.
+/// The lowest bits alone are the rest of a division by a power of two, and the highest alone is the least integer or zero.
 pub(super) fn bitwise_and(node: &mut Node<'_>) -> Imported {
     let (x, y) = (node.value(0)?, node.value(1)?);
     for (x, mask_value) in [(x, y), (y, x)] {
         let same = |ints: Vec<i64>| ints.first().copied().filter(|first| ints.iter().all(|i| i == first));
         let mask = node.constant_ints(mask_value).and_then(same);
         let bits = node.dtype(x).bits() as u32;
-        if let Some(mask) = mask
-            && matches!(node.dtype(x), DType::I32 | DType::I64)
-            && mask > 0
-            && (mask + 1).count_ones() == 1
-            && mask.trailing_ones() + 1 < bits
-            && node.rank(mask_value) == Some(0)
-        {
+        let Some(mask) = mask.filter(|_| matches!(node.dtype(x), DType::I32 | DType::I64) && node.rank(mask_value) == Some(0)) else {
+            continue;
+        };
+        if mask == i64::MIN >> (64 - bits) {
+            return one(sign_bit(node, x, mask_value)?);
+        }
+        if mask > 0 && (mask + 1).count_ones() == 1 && mask.trailing_ones() + 1 < bits {
             let divisor = node.number((mask + 1) as f64, x)?;
             return one(node.add(FloorMod {}, &[x, divisor])?);
         }
     }
     of_bools(node, LogicalAnd {})
+}
+
+/// The least integer where x is negative, and 0 elsewhere.
+fn sign_bit(node: &mut Node<'_>, x: Value, least: Value) -> Result<Value, Stop> {
+    let zero = node.number(0.0, x)?;
+    let negative = node.add(Less {}, &[x, zero])?;
+    node.add(SelectV2 {}, &[negative, least, zero])
 }
 
 pub(super) fn bitwise_or(node: &mut Node<'_>) -> Imported {
