@@ -30,6 +30,8 @@ pub(super) struct Frame {
     depth: u32,
     pub(super) nodes: Vec<NodeState>,
     callees: BTreeMap<usize, usize>,
+    /// Whether what the call waits for has been told.
+    pub(super) entered: bool,
     /// What outputs of calls stand for, by node and port, as far as it has been asked for.
     followed: BTreeMap<(usize, usize), Place>,
 }
@@ -114,6 +116,7 @@ impl Importer {
             callees: BTreeMap::new(),
             followed: BTreeMap::new(),
         });
+            entered: false,
         Ok(self.frames.len() - 1)
     }
 
