@@ -24,8 +24,8 @@ impl Node<'_> {
                 continue;
             }
             match wider(dtype) {
-                Some(dtype) => wide = Some(dtype),
-                None => return Fit::Not,
+                Some(dtype) if takes(kind, dtype) => wide = Some(dtype),
+                _ => return Fit::Not,
             }
         }
         Fit::As(wide)

@@ -1,0 +1,41 @@
+//! What is imported of element types and sizes that few kernels take.
+
+mod saved;
+
+use planish_core::op::OpKind;
+use planish_saved_model::read;
+use saved::saved_model;
+
+/// The operations that a graph from `x` to `y`, both of one element type, becomes.
+fn kinds(dtype: &str, dims: &[usize], nodes: &str) -> Vec<OpKind> {
+    let dims: String = dims.iter().map(|d| format!("dim {{ size: {d} }} ")).collect();
+    let x = format!(r#"node {{ name: "x" op: "Placeholder" attr {{ key: "dtype" value {{ type: {dtype} }} }} }}"#);
+    let signature = format!(
+        r#"inputs {{ key: "x" value {{ name: "x:0" dtype: {dtype} tensor_shape {{ {dims} }} }} }}
+           outputs {{ key: "y" value {{ name: "y:0" dtype: {dtype} }} }}"#
+    );
+    let model = read(saved_model(&format!("{x} {nodes}"), &signature, &[]).path()).expect("the model is sound");
+    let (_, graph) = model.graphs().next().expect("one signature, one graph");
+    graph.ids().into_iter().map(|id| graph.op(id).kind()).collect()
+}
+
+fn number(name: &str, value: i32) -> String {
+    format!(
+        r#"node {{ name: "{name}" op: "Const" attr {{ key: "dtype" value {{ type: DT_INT32 }} }}
+           attr {{ key: "value" value {{ tensor {{ dtype: DT_INT32 tensor_shape {{ }} int_val: {value} }} }} }} }} "#
+    )
+}
+
+#[test]
+fn integers_are_widened_only_to_what_a_kernel_takes() {
+    let sums = r#"
+        node { name: "ids" op: "Const" attr { key: "dtype" value { type: DT_INT32 } }
+               attr { key: "value" value { tensor { dtype: DT_INT32 tensor_shape { dim { size: 3 } } int_val: 0 int_val: 1 int_val: 0 } } } }
+        node { name: "y" op: "UnsortedSegmentSum" input: "x" input: "ids" input: "two" }
+    "#;
+    let sums = number("two", 2) + sums;
+    assert!(kinds("DT_UINT32", &[3], &sums).contains(&OpKind::Foreign));
+    assert!(!kinds("DT_INT16", &[3], &sums).contains(&OpKind::Foreign));
+    let sum = r#"node { name: "y" op: "AddN" input: "x" input: "x" input: "x" attr { key: "N" value { i: 3 } } }"#;
+    assert!(!kinds("DT_UINT32", &[3], sum).contains(&OpKind::Foreign));
+}
