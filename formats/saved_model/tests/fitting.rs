@@ -39,3 +39,17 @@ fn integers_are_widened_only_to_what_a_kernel_takes() {
     let sum = r#"node { name: "y" op: "AddN" input: "x" input: "x" input: "x" attr { key: "N" value { i: 3 } } }"#;
     assert!(!kinds("DT_UINT32", &[3], sum).contains(&OpKind::Foreign));
 }
+
+#[test]
+fn blocks_of_16_bits_are_moved_with_32() {
+    for op in ["SpaceToDepth", "DepthToSpace"] {
+        let moved = format!(r#"node {{ name: "y" op: "{op}" input: "x" attr {{ key: "block_size" value {{ i: 2 }} }} }}"#);
+        let casts = |dtype| {
+            kinds(dtype, &[1, 2, 2, 4], &moved)
+                .into_iter()
+                .filter(|&k| k == OpKind::Cast)
+                .count()
+        };
+        assert_eq!((casts("DT_INT16"), casts("DT_INT8")), (2, 0), "{op}");
+    }
+}
