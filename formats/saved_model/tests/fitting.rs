@@ -53,3 +53,19 @@ fn blocks_of_16_bits_are_moved_with_32() {
         assert_eq!((casts("DT_INT16"), casts("DT_INT8")), (2, 0), "{op}");
     }
 }
+
+#[test]
+fn lists_are_not_added() {
+    let list = |name: &str| {
+        format!(
+            r#"node {{ name: "{name}" op: "TensorListReserve" input: "two" input: "two"
+               attr {{ key: "element_dtype" value {{ type: DT_FLOAT }} }} }} "#
+        )
+    };
+    let sum = r#"
+        node { name: "sum" op: "AddN" input: "a" input: "b" attr { key: "N" value { i: 2 } } attr { key: "T" value { type: DT_VARIANT } } }
+        node { name: "y" op: "TensorListStack" input: "sum" input: "two" attr { key: "element_dtype" value { type: DT_FLOAT } } }
+    "#;
+    let nodes = number("two", 2) + &list("a") + &list("b") + sum;
+    assert!(kinds("DT_FLOAT", &[2], &nodes).contains(&OpKind::Foreign));
+}
