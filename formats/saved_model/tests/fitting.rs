@@ -69,3 +69,10 @@ fn lists_are_not_added() {
     let nodes = number("two", 2) + &list("a") + &list("b") + sum;
     assert!(kinds("DT_FLOAT", &[2], &nodes).contains(&OpKind::Foreign));
 }
+
+#[test]
+fn many_ones_are_made_when_the_model_runs() {
+    let angle = r#"node { name: "y" op: "Atan" input: "x" }"#;
+    assert!(kinds("DT_FLOAT", &[257], angle).contains(&OpKind::Fill));
+    assert!(!kinds("DT_FLOAT", &[256], angle).contains(&OpKind::Fill));
+}
