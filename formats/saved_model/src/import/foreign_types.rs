@@ -130,10 +130,10 @@ const OUTPUTS: &[(&str, &str)] = &[
     ("ApproxTopK", "T i32"),
     ("AsString", "string"),
     ("AudioSpectrogram", "f32"),
-    ("BatchFFT", "c64"),
-    ("BatchFFT2D", "c64"),
-    ("BatchIFFT", "c64"),
-    ("BatchIFFT2D", "c64"),
+    ("BatchFFT", "complex64"),
+    ("BatchFFT2D", "complex64"),
+    ("BatchIFFT", "complex64"),
+    ("BatchIFFT2D", "complex64"),
     ("CTCBeamSearchDecoder", "top_paths*i64 top_paths*i64 top_paths*i64 T"),
     ("CTCGreedyDecoder", "i64 i64 i64 T"),
     ("CaseFoldUTF8", "string"),
@@ -285,3 +285,38 @@ mod tests {
         assert!(OUTPUTS.is_sorted_by_key(|(op, _)| *op));
     }
 }
+
+    #[test]
+    fn the_table_names_types_and_attributes() {
+        const ATTRIBUTES: [&str; 26] = [
+            "Nsparse",
+            "OUT_TYPE",
+            "R_dtype",
+            "T",
+            "Targmax",
+            "Tdense",
+            "Tidx",
+            "Tkeys",
+            "Tout",
+            "Treal",
+            "Tsplits",
+            "Tvalues",
+            "dtype",
+            "num_partitions",
+            "num_sparse",
+            "num_split",
+            "out_idx",
+            "out_row_splits_type",
+            "out_type",
+            "out_values_type",
+            "output_nested_splits",
+            "output_types",
+            "ragged_split_types",
+            "ragged_value_types",
+            "sparse_types",
+            "top_paths",
+        ];
+        for word in OUTPUTS.iter().flat_map(|(_, outputs)| outputs.split([' ', '*'])) {
+            assert!(DType::from_name(word).is_some() || ATTRIBUTES.contains(&word), "{word}");
+        }
+    }
