@@ -34,6 +34,8 @@ pub(super) struct Frame {
     pub(super) entered: bool,
     /// What outputs of calls stand for, by node and port, as far as it has been asked for.
     followed: BTreeMap<(usize, usize), Place>,
+    /// For each node one more than its highest output that the body reads, once it has been asked for.
+    pub(super) ports_read: Option<Vec<usize>>,
 }
 
 /// How far one node of a frame is.
@@ -114,9 +116,10 @@ impl Importer {
             depth,
             nodes,
             callees: BTreeMap::new(),
-            followed: BTreeMap::new(),
-        });
             entered: false,
+            followed: BTreeMap::new(),
+            ports_read: None,
+        });
         Ok(self.frames.len() - 1)
     }
 
