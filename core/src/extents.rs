@@ -124,6 +124,7 @@ fn sources(value: ValueRef<'_>, axis: usize) -> Vec<(Value, usize)> {
         // A vector as condition chooses rows, and is not broadcast.
         Select if op.operand(0).and_then(|condition| condition.ty().shape.rank()) != rank => 1..3,
         Select | SelectV2 => 0..3,
+        BatchMatmul if rank.is_some_and(|rank| axis + 2 < rank) => 0..2,
         Add | Sub | Mul | Div | FloorDiv | FloorMod | Pow | Maximum | Minimum | SquaredDifference | Equal | NotEqual | Less | LessEqual
         | Greater | GreaterEqual | LogicalAnd | LogicalOr => 0..2,
         _ => return source(op, value.ty(), axis).into_iter().collect(),
@@ -153,7 +154,6 @@ fn source(op: OpRef<'_>, ty: &Type, axis: usize) -> Option<(Value, usize)> {
         | Relu0To1 | ReluN1To1 | Round | Rsqrt | Sign | Sin | Sqrt | Square | Tanh | ZerosLike | Cast | Identity | Softmax | LogSoftmax
         | Prelu | Erf | Cumsum | Quantize | Dequantize | BatchNorm => through(0, axis),
         FullyConnected if axis + 1 < rank && op.operand(0)?.ty().shape.rank() == Some(rank) => through(0, axis),
-        BatchMatmul if axis + 2 < rank && op.operand(0)?.ty().shape.rank() == Some(rank) => through(0, axis),
         BatchMatmul if axis + 2 == rank => match op.op() {
             Op::BatchMatmul(m) if !m.adj_x => through(0, op.operand(0)?.ty().shape.rank()?.checked_sub(2)?),
             _ => None,
@@ -364,6 +364,22 @@ mod tests {
              }",
         );
         assert_eq!(found[0], [Some((1, 0)), Some((1, 1))]);
+    }
+
+    #[test]
+    fn batches_of_matrices_are_broadcast() {
+        let model = text::parse(
+            "graph @main (%x: f32[?, 3, 4], %y: f32[?, 4, 2], %z: f32[4, 2]) {
+               %both = batch_matmul %x, %y : f32[?, 3, 2]
+               %one = batch_matmul %x, %z : f32[?, 3, 2]
+               return %both, %one
+             }",
+        )
+        .expect("it parses");
+        let (_, graph) = model.graphs().next().expect("a graph");
+        let x = graph.parameters()[0];
+        let same: Vec<bool> = graph.results().into_iter().map(|v| same_extent(graph, (x, 0), (v, 0))).collect();
+        assert_eq!(same, [false, true]);
     }
 
     #[test]

@@ -7,16 +7,19 @@ fn gradients_of_rectifiers_choose_by_sign() {
     let graph = node("relu", "ReluGrad", &["g", "x"], &[])
         + &node("relu6", "Relu6Grad", &["g", "x"], &[])
         + &node("leaky", "LeakyReluGrad", &["g", "x"], &[("alpha", "f: 0.5")])
-        + &node("elu", "EluGrad", &["g", "x"], &[]);
+        + &node("elu", "EluGrad", &["g", "x"], &[])
+        + &node("selu", "SeluGrad", &["g", "x"], &[]);
     let inputs = [
         ("g", floats(&[4], &[1.0, 2.0, 3.0, 4.0])),
         ("x", floats(&[4], &[-0.5, 0.0, 5.0, 7.0])),
     ];
-    let found = computed(&graph, &inputs, &["relu", "relu6", "leaky", "elu"]);
+    let found = computed(&graph, &inputs, &["relu", "relu6", "leaky", "elu", "selu"]);
     assert_floats(&found[0], &[4], &[0.0, 0.0, 3.0, 4.0]);
     assert_floats(&found[1], &[4], &[0.0, 0.0, 3.0, 0.0]);
     assert_floats(&found[2], &[4], &[0.5, 1.0, 3.0, 4.0]);
     assert_floats(&found[3], &[4], &[0.5, 2.0, 3.0, 4.0]);
+    let (scale, slope) = (1.050_700_987, 1.758_099_341);
+    assert_floats(&found[4], &[4], &[slope - 0.5, 2.0 * scale, 3.0 * scale, 4.0 * scale]);
 }
 
 #[test]

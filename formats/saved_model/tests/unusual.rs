@@ -242,6 +242,23 @@ fn a_long_text_takes_time_in_proportion_to_its_length() {
 }
 
 #[test]
+fn many_unknown_operations_take_time_in_proportion_to_their_number() {
+    let seconds = |nodes: usize| {
+        let unknown = |i: usize| format!("node {{ name: \"n{i}\" op: \"Unknown\" input: \"x\" }}\n");
+        let graph: String = (0..nodes).map(unknown).collect();
+        let inputs: String = (0..nodes).map(|i| format!("input: \"n{i}\" ")).collect();
+        let x = r#"node { name: "x" op: "Placeholder" attr { key: "dtype" value { type: DT_FLOAT } } }"#;
+        let y = format!("node {{ name: \"y\" op: \"UnknownToo\" {inputs} }}");
+        let dir = saved_model(&format!("{x}\n{graph}{y}"), X_TO_Y, &[]);
+        let start = std::time::Instant::now();
+        read(dir.path()).expect("they are kept");
+        start.elapsed().as_secs_f64()
+    };
+    let (short, long) = (seconds(2_000), seconds(40_000));
+    assert!(long < 60.0 * short + 1.0, "{short} s for 2,000 nodes, {long} s for 40,000");
+}
+
+#[test]
 fn complex_numbers_are_computed_by_their_parts_and_spectra_turned_back() {
     let complex = r#"attr { key: "T" value { type: DT_COMPLEX64 } }"#;
     let graph = format!(

@@ -169,8 +169,9 @@ pub(super) fn add_n(node: &mut Node<'_>) -> Imported {
     match inputs[..] {
         [] => Err(node.error("it has no inputs")),
         [only] => one(only),
+        [first, ..] if matches!(node.dtype(first), DType::Variant | DType::Resource | DType::String) => Err(Stop::Foreign),
         [x, y] => one(add(node, x, y)?),
-        [first, ref rest @ ..] if node.dtype(first) == DType::I64 => {
+        [first, ref rest @ ..] if matches!(node.dtype(first), DType::I64 | DType::U32) => {
             let sum = rest.iter().try_fold(first, |sum, &x| add(node, sum, x));
             one(sum?)
         }

@@ -3,9 +3,10 @@
 use planish_core::types::{DType, Shape, Type};
 
 use crate::contents;
-use crate::function::Source;
+use crate::function::{Body, Library, Source};
 use crate::proto::Attr;
 
+use super::frame::data_inputs;
 use super::node::Node;
 use super::numeric_type::computed;
 
@@ -31,13 +32,14 @@ const LIST_ATTRIBUTES: [&str; 5] = ["Tout", "out_types", "output_types", "dtypes
 
 impl Node<'_> {
     /// The types of an unknown operation's outputs, at least as many as other nodes read.
-    pub(super) fn foreign_types(&self) -> Vec<Type> {
+    pub(super) fn foreign_types(&mut self) -> Vec<Type> {
+        let read = self.highest_port();
         let shapes = match self.attribute("_output_shapes") {
             Some(Attr::List(list)) => list.shapes.clone(),
             _ => Vec::new(),
         };
         let dtypes = self.output_dtypes();
-        let count = self.highest_port().max(shapes.len()).max(dtypes.len());
+        let count = read.max(shapes.len()).max(dtypes.len());
         let rest = self.single_dtype();
         (0..count)
             .map(|port| {
@@ -103,24 +105,25 @@ impl Node<'_> {
     }
 
     /// One more than the highest output of this node that its body reads.
-    fn highest_port(&self) -> usize {
-        let name = self.def().name.as_str();
-        let readers = self
-            .body
-            .nodes
-            .iter()
-            .flat_map(|n| n.inputs.iter())
-            .chain(self.body.results.iter().map(|r| &r.1));
-        let mut highest = 0;
-        for text in readers {
-            if text.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
-                && let Ok(Source::Node { port, .. }) = self.body.source(text, &self.importer.library)
-            {
-                highest = highest.max(port.min(MAX_OUTPUTS) + 1);
-            }
-        }
-        highest.max(1)
+    fn highest_port(&mut self) -> usize {
+        let frame = &mut self.importer.frames[self.frame];
+        let read = frame
+            .ports_read
+            .get_or_insert_with(|| ports_read(&self.body, &self.importer.library));
+        read[self.index].max(1)
     }
+}
+
+/// For each node of a body one more than its highest output that the body reads.
+fn ports_read(body: &Body, library: &Library) -> Vec<usize> {
+    let inputs = body.nodes.iter().flat_map(data_inputs);
+    let mut read = vec![0; body.nodes.len()];
+    for text in inputs.chain(body.results.iter().map(|r| r.1.as_str())) {
+        if let Ok(Source::Node { node, port }) = body.source(text, library) {
+            read[node] = read[node].max(port.min(MAX_OUTPUTS) + 1);
+        }
+    }
+    read
 }
 
 /// Outputs of operations whose attributes alone do not tell the types, in order: an element type, or the attribute that
@@ -130,10 +133,10 @@ const OUTPUTS: &[(&str, &str)] = &[
     ("ApproxTopK", "T i32"),
     ("AsString", "string"),
     ("AudioSpectrogram", "f32"),
-    ("BatchFFT", "c64"),
-    ("BatchFFT2D", "c64"),
-    ("BatchIFFT", "c64"),
-    ("BatchIFFT2D", "c64"),
+    ("BatchFFT", "complex64"),
+    ("BatchFFT2D", "complex64"),
+    ("BatchIFFT", "complex64"),
+    ("BatchIFFT2D", "complex64"),
     ("CTCBeamSearchDecoder", "top_paths*i64 top_paths*i64 top_paths*i64 T"),
     ("CTCGreedyDecoder", "i64 i64 i64 T"),
     ("CaseFoldUTF8", "string"),
@@ -283,5 +286,40 @@ mod tests {
     #[test]
     fn the_table_is_sorted() {
         assert!(OUTPUTS.is_sorted_by_key(|(op, _)| *op));
+    }
+
+    #[test]
+    fn the_table_names_types_and_attributes() {
+        const ATTRIBUTES: [&str; 26] = [
+            "Nsparse",
+            "OUT_TYPE",
+            "R_dtype",
+            "T",
+            "Targmax",
+            "Tdense",
+            "Tidx",
+            "Tkeys",
+            "Tout",
+            "Treal",
+            "Tsplits",
+            "Tvalues",
+            "dtype",
+            "num_partitions",
+            "num_sparse",
+            "num_split",
+            "out_idx",
+            "out_row_splits_type",
+            "out_type",
+            "out_values_type",
+            "output_nested_splits",
+            "output_types",
+            "ragged_split_types",
+            "ragged_value_types",
+            "sparse_types",
+            "top_paths",
+        ];
+        for word in OUTPUTS.iter().flat_map(|(_, outputs)| outputs.split([' ', '*'])) {
+            assert!(DType::from_name(word).is_some() || ATTRIBUTES.contains(&word), "{word}");
+        }
     }
 }

@@ -30,8 +30,12 @@ pub(super) struct Frame {
     depth: u32,
     pub(super) nodes: Vec<NodeState>,
     callees: BTreeMap<usize, usize>,
+    /// Whether what the call waits for has been told.
+    pub(super) entered: bool,
     /// What outputs of calls stand for, by node and port, as far as it has been asked for.
     followed: BTreeMap<(usize, usize), Place>,
+    /// For each node one more than its highest output that the body reads, once it has been asked for.
+    pub(super) ports_read: Option<Vec<usize>>,
 }
 
 /// How far one node of a frame is.
@@ -112,7 +116,9 @@ impl Importer {
             depth,
             nodes,
             callees: BTreeMap::new(),
+            entered: false,
             followed: BTreeMap::new(),
+            ports_read: None,
         });
         Ok(self.frames.len() - 1)
     }

@@ -7,8 +7,8 @@ use planish_core::extents::{extent_of, same_extent};
 use planish_core::graph::Value;
 use planish_core::known::known_ints;
 use planish_core::op::{
-    Abs, Equal, Greater, GreaterEqual, LessEqual, LogicalAnd, LogicalNot, LogicalOr, Logistic, Mean, ReduceProd, Reshape, Rsqrt, ScatterNd,
-    SelectV2, Shape, Sqrt, Sum, Where,
+    Abs, Equal, Greater, GreaterEqual, Less, LessEqual, LogicalAnd, LogicalNot, LogicalOr, Logistic, Mean, ReduceProd, Reshape, Rsqrt,
+    ScatterNd, SelectV2, Shape, Sqrt, Sum, Where,
 };
 use planish_core::types::DType;
 
@@ -69,12 +69,14 @@ pub(super) fn elu(node: &mut Node<'_>) -> Imported {
     chosen_by_sign(node, y, g, negative)
 }
 
-/// `g × scale` where `y > 0`, and `g × (y + scale × alpha)` elsewhere
+/// `g × (y + scale × alpha)` where `y < 0`, and `g × scale` elsewhere
 pub(super) fn selu(node: &mut Node<'_>) -> Imported {
     let (g, y) = gradient_first(node)?;
     let slope = plus(node, y, SELU_SCALE * SELU_ALPHA)?;
     let (positive, negative) = (times(node, g, SELU_SCALE)?, mul(node, g, slope)?);
-    chosen_by_sign(node, y, positive, negative)
+    let zero = node.number(0.0, y)?;
+    let below = node.add(Less {}, &[y, zero])?;
+    one(node.add(SelectV2 {}, &[below, negative, positive])?)
 }
 
 fn chosen_by_sign(node: &mut Node<'_>, x: Value, positive: Value, other: Value) -> Imported {

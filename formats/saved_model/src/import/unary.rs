@@ -13,6 +13,9 @@ use super::node::{Node, one};
 use super::numeric_type::computed;
 use super::{Bound, Imported, Stop, complex};
 
+/// A larger value of ones is not stored, but made when the model runs.
+const MOST_STORED: usize = 256;
+
 /// The input itself, whatever it is.
 pub(super) fn identity(node: &mut Node<'_>) -> Imported {
     Ok(vec![node.bound(0)?])
@@ -328,7 +331,8 @@ pub(super) fn ones_like(node: &mut Node<'_>) -> Imported {
 /// A value of the shape of `x` filled with ones.
 fn ones(node: &mut Node<'_>, x: Value) -> Result<Value, Stop> {
     let unit = node.number(1.0, x)?;
-    if let Some(dims) = node.shape(x).known() {
+    let known = node.shape(x).known();
+    if let Some(dims) = known.filter(|dims| dims.iter().product::<usize>() <= MOST_STORED) {
         let tensor = node.constant(unit).map(|t| Tensor::splat(t, &dims));
         if let Some(tensor) = tensor {
             return Ok(node.add_const(tensor));

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::Error;
 
-use super::frame::{Arg, Place, control_inputs, data_inputs};
+use super::frame::{Arg, Entry, Place, control_inputs, data_inputs};
 use super::node::Node;
 use super::{Bound, Importer, Stop, table};
 
@@ -29,9 +29,14 @@ impl Importer {
                     if std::mem::replace(&mut state.open, true) {
                         return Err(self.cycle(frame, node));
                     }
-                    let inputs = self.inputs(frame, node)?;
-                    steps.push(Step::Build { frame, node });
-                    push(&mut steps, &inputs);
+                    if self.callee(frame, node)?.is_some() {
+                        // A call stands among places only for what it waits for.
+                        self.frames[frame].nodes[node].outputs = Some(Rc::new([]));
+                    } else {
+                        let inputs = self.inputs(frame, node)?;
+                        steps.push(Step::Build { frame, node });
+                        push(&mut steps, &inputs);
+                    }
                     if self.effects.tracked() {
                         let earlier = self.control_places(frame, node)?;
                         push(&mut steps, &earlier);
@@ -61,17 +66,31 @@ impl Importer {
         Ok(inputs)
     }
 
-    /// What must have run before a node, where the order of effects matters.
-    pub(super) fn control_places(&mut self, frame: usize, node: usize) -> Result<Vec<Place>, Error> {
-        let body = self.frames[frame].body.clone();
+    /// What must have run before a node, where the order of effects matters: what it waits for, and what the calls that it is part
+    /// of wait for. The latter is told with the first node of a frame alone, since it then runs before all others as well.
+    fn control_places(&mut self, frame: usize, node: usize) -> Result<Vec<Place>, Error> {
         let mut places = Vec::new();
-        for name in control_inputs(&body.nodes[node]) {
-            self.places_of_run(frame, name, &mut places)?;
+        self.control_places_at(frame, node, &mut places)?;
+        let mut inner = frame;
+        while let Entry::Call { caller, node: call, .. } = self.frames[inner].entry
+            && !std::mem::replace(&mut self.frames[inner].entered, true)
+        {
+            self.control_places_at(caller, call, &mut places)?;
+            inner = caller;
         }
         Ok(places)
     }
 
-    /// What running the node `name` of a frame runs: itself, or the effects of the function that it calls.
+    fn control_places_at(&mut self, frame: usize, node: usize, places: &mut Vec<Place>) -> Result<(), Error> {
+        let body = self.frames[frame].body.clone();
+        for name in control_inputs(&body.nodes[node]) {
+            self.places_of_run(frame, name, places)?;
+        }
+        Ok(())
+    }
+
+    /// What running the node `name` of a frame runs: itself, or the effects of the function that it calls. A call without effects
+    /// stands for what it waits for.
     pub(super) fn places_of_run(&mut self, frame: usize, name: &str, places: &mut Vec<Place>) -> Result<(), Error> {
         let mut todo = vec![(frame, name.to_owned())];
         let mut seen = BTreeSet::new();
@@ -83,7 +102,11 @@ impl Importer {
             match self.callee(frame, node)? {
                 None => places.push(Place::Node { frame, node, port: 0 }),
                 Some(callee) => {
-                    todo.extend(self.frames[callee].body.control_results.iter().map(|n| (callee, n.clone())));
+                    let effects = &self.frames[callee].body.control_results;
+                    if effects.is_empty() {
+                        places.push(Place::Node { frame, node, port: 0 });
+                    }
+                    todo.extend(effects.iter().map(|n| (callee, n.clone())));
                 }
             }
         }
@@ -108,14 +131,14 @@ impl Importer {
     }
 
     fn bound_arg(&mut self, frame: usize, index: usize) -> Result<Bound, Error> {
-        let super::frame::Entry::Graph(args) = &self.frames[frame].entry else {
+        let Entry::Graph(args) = &self.frames[frame].entry else {
             unreachable!("arguments of called functions are looked through");
         };
         match args.get(index).cloned() {
             Some(Arg::Bound(bound)) => Ok(bound),
             Some(Arg::Constant(tensor, name)) => {
                 let value = self.add_const(tensor, name);
-                if let super::frame::Entry::Graph(args) = &mut self.frames[frame].entry {
+                if let Entry::Graph(args) = &mut self.frames[frame].entry {
                     args[index] = Arg::Bound(Bound::Value(value));
                 }
                 Ok(Bound::Value(value))

@@ -32,11 +32,11 @@ impl Node<'_> {
                 Bound::Array(_) | Bound::Nothing => {}
             }
         }
-        let def = self.def();
         let types = match writes_file(&self.def().op) {
             true => Vec::new(),
             false => self.foreign_types(),
         };
+        let def = self.def();
         let op = Foreign {
             name: def.op.clone(),
             attrs: Attrs::new(),

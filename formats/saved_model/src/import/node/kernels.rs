@@ -24,8 +24,8 @@ impl Node<'_> {
                 continue;
             }
             match wider(dtype) {
-                Some(dtype) => wide = Some(dtype),
-                None => return Fit::Not,
+                Some(dtype) if takes(kind, dtype) => wide = Some(dtype),
+                _ => return Fit::Not,
             }
         }
         Fit::As(wide)
@@ -80,7 +80,7 @@ fn takes(kind: OpKind, dtype: DType) -> bool {
     match dtype {
         DType::String => takes_strings(kind),
         DType::U8 | DType::I8 => moves(kind) || takes_bytes(kind) || matches!(kind, OpKind::ArgMax | OpKind::ArgMin),
-        DType::I16 => moves(kind) || takes_bytes(kind),
+        DType::I16 => moves(kind) || takes_bytes(kind) && !matches!(kind, OpKind::DepthToSpace | OpKind::SpaceToDepth),
         DType::U16 | DType::U32 => moves(kind),
         DType::U64 => moves(kind) && kind != OpKind::Cast,
         DType::I64 => !lacks_longs(kind),
@@ -178,7 +178,7 @@ fn lacks_bools(kind: OpKind) -> bool {
     )
 }
 
-/// Operations with a kernel for integers of 8 and 16 bits.
+/// Operations with a kernel for integers of 8 bits, and most of them for those of 16 bits.
 fn takes_bytes(kind: OpKind) -> bool {
     use OpKind::*;
     matches!(
