@@ -398,7 +398,20 @@ fn integers_of_8_bits_wrap_around_and_are_compared() {
 #[test]
 fn integers_of_64_bits_have_a_greatest_one_and_powers() {
     let graph = constant("axis", &ints(&[], &[0]))
-        + &constant("three", &longs(&[], &[3]))
+        + &constant("short_three", &ints(&[], &[3]))
+        + &constant("short_seven", &ints(&[], &[7]))
+        + &node(
+            "three",
+            "Cast",
+            &["short_three"],
+            &[("SrcT", "type: DT_INT32"), ("DstT", "type: DT_INT64")],
+        )
+        + &node(
+            "seven",
+            "Cast",
+            &["short_seven"],
+            &[("SrcT", "type: DT_INT32"), ("DstT", "type: DT_INT64")],
+        )
         + &node("first", "ArgMax", &["x", "axis"], &[])
         + &node("last", "ArgMin", &["x", "axis"], &[])
         + &node("cube", "Pow", &["x", "three"], &[])
@@ -409,7 +422,7 @@ fn integers_of_64_bits_have_a_greatest_one_and_powers() {
     assert_ints(&found[0], &[], &[1]);
     assert_ints(&found[1], &[], &[0]);
     assert_ints(&found[2], &[3], &[3 << 20, 3 * large, 3 * large - 3]);
-    let found = computed(&graph, &[("x", longs(&[2], &[-2, 1 << 20]))], &["cube"]);
+    let found = computed(&graph, &[("x", longs(&[2], &[-2, 1 << 20]))], &["cube", "low"]);
     assert_ints(&found[0], &[2], &[-8, 1 << 60]);
 }
 
@@ -420,6 +433,7 @@ fn truth_values_are_packed() {
         + &node("f", "Pack", &["no", "yes"], &[("N", "i: 2"), ("axis", "i: 0")]);
     let found = computed(&graph, &[("x", ints(&[1], &[5]))], &["f"]);
     assert_eq!(
+        + &node("low", "BitwiseAnd", &["x", "seven"], &[])
         (found[0].dtype(), found[0].dims(), &*found[0].bytes()),
         (DType::Bool, &[2, 1][..], &[0, 1][..])
     );
@@ -429,6 +443,7 @@ fn truth_values_are_packed() {
 fn a_place_that_is_written_twice_holds_what_was_written() {
     let graph = constant("places", &ints(&[4, 1], &[2, 0, 2, 2]))
         + &constant("reals", &floats(&[4], &[7.0, 5.0, 7.0, 7.0]))
+    assert_ints(&found[1], &[2], &[6, 0]);
         + &constant("integers", &ints(&[4], &[-7, 5, -7, -7]))
         + &node("x_written", "TensorScatterUpdate", &["x", "places", "reals"], &[])
         + &node("n_written", "TensorScatterUpdate", &["n", "places", "integers"], &[]);
