@@ -136,6 +136,24 @@ fn empty_rows_get_a_default() {
 }
 
 #[test]
+fn many_rows_of_many_entries_are_put_in_order() {
+    const COUNT: usize = 50_000;
+    let graph = constant("default", &Tensor::scalar(7i64)) + &node("f", "SparseFillEmptyRows", &["i", "v", "s", "default"], &[]);
+    // Row 0 has two entries, and the last one none.
+    let rows = (0..COUNT as i64).map(|entry| (entry - 1).max(0));
+    let indices: Vec<i64> = rows.flat_map(|row| [row, 0]).collect();
+    let values: Vec<i64> = (0..COUNT as i64).collect();
+    let inputs = [
+        ("i", longs(&[COUNT, 2], &indices)),
+        ("v", longs(&[COUNT], &values)),
+        ("s", longs(&[2], &[COUNT as i64, 1])),
+    ];
+    let found = computed(&graph, &inputs, &["f:1"]);
+    let filled = values.into_iter().chain([7]).collect::<Vec<i64>>();
+    assert_ints(&found[0], &[COUNT + 1], &filled);
+}
+
+#[test]
 fn sparse_tensors_are_reshaped_and_multiplied() {
     let graph = constant("shape", &longs(&[2], &[2, 6]))
         + &constant("wanted", &longs(&[3], &[-1, 2, 3]))
