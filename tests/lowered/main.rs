@@ -433,6 +433,7 @@ fn integers_of_64_bits_have_a_greatest_one_and_powers() {
         + &node("first", "ArgMax", &["x", "axis"], &[])
         + &node("last", "ArgMin", &["x", "axis"], &[])
         + &node("cube", "Pow", &["x", "three"], &[])
+        + &node("low", "BitwiseAnd", &["x", "seven"], &[])
         + &node("sum", "AddN", &["x", "x", "x"], &[("N", "i: 3")]);
     let large = 1 << 40;
     let inputs = [("x", longs(&[3], &[1 << 20, large, large - 1]))];
@@ -442,6 +443,7 @@ fn integers_of_64_bits_have_a_greatest_one_and_powers() {
     assert_ints(&found[2], &[3], &[3 << 20, 3 * large, 3 * large - 3]);
     let found = computed(&graph, &[("x", longs(&[2], &[-2, 1 << 20]))], &["cube", "low"]);
     assert_ints(&found[0], &[2], &[-8, 1 << 60]);
+    assert_ints(&found[1], &[2], &[6, 0]);
 }
 
 #[test]
@@ -451,22 +453,28 @@ fn truth_values_are_packed() {
         + &node("f", "Pack", &["no", "yes"], &[("N", "i: 2"), ("axis", "i: 0")]);
     let found = computed(&graph, &[("x", ints(&[1], &[5]))], &["f"]);
     assert_eq!(
-        + &node("low", "BitwiseAnd", &["x", "seven"], &[])
         (found[0].dtype(), found[0].dims(), &*found[0].bytes()),
         (DType::Bool, &[2, 1][..], &[0, 1][..])
     );
 }
 
 #[test]
-fn a_place_that_is_written_twice_holds_what_was_written() {
+fn a_place_that_is_written_twice_holds_what_was_written_last() {
     let graph = constant("places", &ints(&[4, 1], &[2, 0, 2, 2]))
-        + &constant("reals", &floats(&[4], &[7.0, 5.0, 7.0, 7.0]))
-    assert_ints(&found[1], &[2], &[6, 0]);
-        + &constant("integers", &ints(&[4], &[-7, 5, -7, -7]))
+        + &constant("reals", &floats(&[4], &[7.0, 5.0, 8.0, 9.0]))
+        + &constant("integers", &ints(&[4, 2], &[-7, 1, 5, 2, -8, 3, -9, 4]))
+        + &constant("bytes", &Tensor::from_vec::<u8>(&[2, 2], vec![1, 2, 3, 4]))
         + &node("x_written", "TensorScatterUpdate", &["x", "places", "reals"], &[])
-        + &node("n_written", "TensorScatterUpdate", &["n", "places", "integers"], &[]);
-    let inputs = [("x", floats(&[3], &[1.0, 2.0, 3.0])), ("n", ints(&[3], &[1, 2, 3]))];
-    let found = computed(&graph, &inputs, &["x_written", "n_written"]);
-    assert_floats(&found[0], &[3], &[5.0, 2.0, 7.0]);
-    assert_ints(&found[1], &[3], &[5, 2, -7]);
+        + &node("n_written", "TensorScatterUpdate", &["n", "places", "integers"], &[])
+        + &node("b_written", "TensorScatterUpdate", &["b", "tuples", "bytes"], &[]);
+    let inputs = [
+        ("x", floats(&[3], &[1.0, 2.0, 3.0])),
+        ("n", ints(&[3, 2], &[1, 2, 3, 4, 5, 6])),
+        ("b", Tensor::from_vec::<u8>(&[2, 3], vec![9; 6])),
+        ("tuples", ints(&[2, 2, 2], &[0, 2, 1, 0, 0, 2, 1, 1])),
+    ];
+    let found = computed(&graph, &inputs, &["x_written", "n_written", "b_written"]);
+    assert_floats(&found[0], &[3], &[5.0, 2.0, 9.0]);
+    assert_ints(&found[1], &[3, 2], &[5, 2, 3, 4, -9, 4]);
+    assert_ints(&found[2], &[2, 3], &[9, 9, 3, 2, 4, 9]);
 }
