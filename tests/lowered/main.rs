@@ -136,6 +136,24 @@ fn empty_rows_get_a_default() {
 }
 
 #[test]
+fn many_rows_of_many_entries_are_put_in_order() {
+    const COUNT: usize = 50_000;
+    let graph = constant("default", &Tensor::scalar(7i64)) + &node("f", "SparseFillEmptyRows", &["i", "v", "s", "default"], &[]);
+    // Row 0 has two entries, and the last one none.
+    let rows = (0..COUNT as i64).map(|entry| (entry - 1).max(0));
+    let indices: Vec<i64> = rows.flat_map(|row| [row, 0]).collect();
+    let values: Vec<i64> = (0..COUNT as i64).collect();
+    let inputs = [
+        ("i", longs(&[COUNT, 2], &indices)),
+        ("v", longs(&[COUNT], &values)),
+        ("s", longs(&[2], &[COUNT as i64, 1])),
+    ];
+    let found = computed(&graph, &inputs, &["f:1"]);
+    let filled = values.into_iter().chain([7]).collect::<Vec<i64>>();
+    assert_ints(&found[0], &[COUNT + 1], &filled);
+}
+
+#[test]
 fn sparse_tensors_are_reshaped_and_multiplied() {
     let graph = constant("shape", &longs(&[2], &[2, 6]))
         + &constant("wanted", &longs(&[3], &[-1, 2, 3]))
@@ -441,10 +459,24 @@ fn integers_of_8_bits_wrap_around_and_are_compared() {
 #[test]
 fn integers_of_64_bits_have_a_greatest_one_and_powers() {
     let graph = constant("axis", &ints(&[], &[0]))
-        + &constant("three", &longs(&[], &[3]))
+        + &constant("short_three", &ints(&[], &[3]))
+        + &constant("short_seven", &ints(&[], &[7]))
+        + &node(
+            "three",
+            "Cast",
+            &["short_three"],
+            &[("SrcT", "type: DT_INT32"), ("DstT", "type: DT_INT64")],
+        )
+        + &node(
+            "seven",
+            "Cast",
+            &["short_seven"],
+            &[("SrcT", "type: DT_INT32"), ("DstT", "type: DT_INT64")],
+        )
         + &node("first", "ArgMax", &["x", "axis"], &[])
         + &node("last", "ArgMin", &["x", "axis"], &[])
         + &node("cube", "Pow", &["x", "three"], &[])
+        + &node("low", "BitwiseAnd", &["x", "seven"], &[])
         + &node("sum", "AddN", &["x", "x", "x"], &[("N", "i: 3")]);
     let large = 1 << 40;
     let inputs = [("x", longs(&[3], &[1 << 20, large, large - 1]))];
@@ -452,8 +484,9 @@ fn integers_of_64_bits_have_a_greatest_one_and_powers() {
     assert_ints(&found[0], &[], &[1]);
     assert_ints(&found[1], &[], &[0]);
     assert_ints(&found[2], &[3], &[3 << 20, 3 * large, 3 * large - 3]);
-    let found = computed(&graph, &[("x", longs(&[2], &[-2, 1 << 20]))], &["cube"]);
+    let found = computed(&graph, &[("x", longs(&[2], &[-2, 1 << 20]))], &["cube", "low"]);
     assert_ints(&found[0], &[2], &[-8, 1 << 60]);
+    assert_ints(&found[1], &[2], &[6, 0]);
 }
 
 #[test]
@@ -482,14 +515,22 @@ fn truth_values_are_packed() {
 }
 
 #[test]
-fn a_place_that_is_written_twice_holds_what_was_written() {
+fn a_place_that_is_written_twice_holds_what_was_written_last() {
     let graph = constant("places", &ints(&[4, 1], &[2, 0, 2, 2]))
-        + &constant("reals", &floats(&[4], &[7.0, 5.0, 7.0, 7.0]))
-        + &constant("integers", &ints(&[4], &[-7, 5, -7, -7]))
+        + &constant("reals", &floats(&[4], &[7.0, 5.0, 8.0, 9.0]))
+        + &constant("integers", &ints(&[4, 2], &[-7, 1, 5, 2, -8, 3, -9, 4]))
+        + &constant("bytes", &Tensor::from_vec::<u8>(&[2, 2], vec![1, 2, 3, 4]))
         + &node("x_written", "TensorScatterUpdate", &["x", "places", "reals"], &[])
-        + &node("n_written", "TensorScatterUpdate", &["n", "places", "integers"], &[]);
-    let inputs = [("x", floats(&[3], &[1.0, 2.0, 3.0])), ("n", ints(&[3], &[1, 2, 3]))];
-    let found = computed(&graph, &inputs, &["x_written", "n_written"]);
-    assert_floats(&found[0], &[3], &[5.0, 2.0, 7.0]);
-    assert_ints(&found[1], &[3], &[5, 2, -7]);
+        + &node("n_written", "TensorScatterUpdate", &["n", "places", "integers"], &[])
+        + &node("b_written", "TensorScatterUpdate", &["b", "tuples", "bytes"], &[]);
+    let inputs = [
+        ("x", floats(&[3], &[1.0, 2.0, 3.0])),
+        ("n", ints(&[3, 2], &[1, 2, 3, 4, 5, 6])),
+        ("b", Tensor::from_vec::<u8>(&[2, 3], vec![9; 6])),
+        ("tuples", ints(&[2, 2, 2], &[0, 2, 1, 0, 0, 2, 1, 1])),
+    ];
+    let found = computed(&graph, &inputs, &["x_written", "n_written", "b_written"]);
+    assert_floats(&found[0], &[3], &[5.0, 2.0, 9.0]);
+    assert_ints(&found[1], &[3, 2], &[5, 2, 3, 4, -9, 4]);
+    assert_ints(&found[2], &[2, 3], &[9, 9, 3, 2, 4, 9]);
 }

@@ -127,7 +127,7 @@ pub(super) fn truncate_mod(node: &mut Node<'_>) -> Imported {
 
 pub(super) fn pow(node: &mut Node<'_>) -> Imported {
     let (x, y) = (node.value(0)?, node.value(1)?);
-    let exponent = node.constant_ints(y).filter(|_| node.rank(y) == Some(0));
+    let exponent = node.known_ints(y).filter(|_| node.rank(y) == Some(0));
     // No kernel takes integers of 64 bits.
     if node.dtype(x) == DType::I64
         && let Some(&[exponent @ 1..=64]) = exponent.as_deref()
@@ -280,7 +280,7 @@ pub(super) fn bitwise_and(node: &mut Node<'_>) -> Imported {
     let (x, y) = (node.value(0)?, node.value(1)?);
     for (x, mask_value) in [(x, y), (y, x)] {
         let same = |ints: Vec<i64>| ints.first().copied().filter(|first| ints.iter().all(|i| i == first));
-        let mask = node.constant_ints(mask_value).and_then(same);
+        let mask = node.known_ints(mask_value).and_then(same);
         let bits = node.dtype(x).bits() as u32;
         let Some(mask) = mask.filter(|_| matches!(node.dtype(x), DType::I32 | DType::I64) && node.rank(mask_value) == Some(0)) else {
             continue;

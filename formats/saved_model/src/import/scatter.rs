@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 
 use planish_core::graph::Value;
-use planish_core::op::{BroadcastTo, ExpandDims, Fill, Gather, Greater, Maximum, Reshape, ScatterNd, SelectV2, Shape};
+use planish_core::op::{BroadcastTo, Equal, ExpandDims, Fill, Gather, Greater, Reshape, ScatterNd, SelectV2, Shape, UnsortedSegmentMax};
 use planish_core::tensor::Tensor;
 use planish_core::types::DType;
 
-use super::binary::{add, sub};
-use super::division::cut;
+use super::binary::{add, mul, sub};
 use super::index::slice_of;
 use super::node::{Node, one};
 use super::resource::changed;
@@ -41,12 +40,18 @@ fn subtracted(node: &mut Node<'_>, x: Value, indices: Value, updates: Value) -> 
     sub(node, x, sum)
 }
 
-/// Where an index tuple points, the update; elsewhere what was there.
+/// Where an index tuple points, the last of its updates; elsewhere what was there.
 fn replaced(node: &mut Node<'_>, x: Value, indices: Value, updates: Value) -> Result<Value, Stop> {
+    let updates = last_alone(node, x, indices, updates)?;
+    written(node, x, indices, updates)
+}
+
+/// The same of tuples that point to different places, or to the same one with zeros beside one update.
+fn written(node: &mut Node<'_>, x: Value, indices: Value, updates: Value) -> Result<Value, Stop> {
     let narrow = node.dtype(x);
     if matches!(narrow, DType::I8 | DType::U8 | DType::I16 | DType::U16) {
         let (x, updates) = (node.as_i32(x)?, node.as_i32(updates)?);
-        let wide = replaced(node, x, indices, updates)?;
+        let wide = written(node, x, indices, updates)?;
         return node.cast(wide, narrow);
     }
     let new = scattered(node, x, indices, updates)?;
@@ -56,24 +61,58 @@ fn replaced(node: &mut Node<'_>, x: Value, indices: Value, updates: Value) -> Re
     let hits = scattered(node, x, indices, ones)?;
     let zero = node.add_int(0);
     let hit = node.add(Greater {}, &[hits, zero])?;
-    let new = once(node, new, hits, indices)?;
     node.add(SelectV2 {}, &[hit, new, x])
 }
 
-/// What was written as often as `hits` says, written once. Where the same place is written with different values, TensorFlow
-/// leaves open which of them stays.
-fn once(node: &mut Node<'_>, sum: Value, hits: Value, indices: Value) -> Result<Value, Stop> {
-    let tuples = node.shape(indices).dims().and_then(|dims| {
-        let (_, leading) = dims.split_last()?;
-        leading.iter().map(|dim| dim.known()).product::<Option<usize>>()
-    });
-    if tuples.is_some_and(|n| n < 2) || are_distinct(node, indices) || !matches!(node.dtype(sum), DType::F32 | DType::I32 | DType::I64) {
-        return Ok(sum);
+/// The updates, but zeros for those that a later one is written over.
+fn last_alone(node: &mut Node<'_>, x: Value, indices: Value, updates: Value) -> Result<Value, Stop> {
+    let dims = node.shape(indices).dims().ok_or(Stop::Foreign)?;
+    let (depth, leading) = dims.split_last().ok_or(Stop::Foreign)?;
+    let (depth, leading_rank) = (depth.known(), leading.len());
+    let tuples = leading.iter().map(|dim| dim.known()).product::<Option<usize>>();
+    if tuples.is_some_and(|n| n < 2) || are_distinct(node, indices) {
+        return Ok(updates);
     }
-    let one = node.add_int(1);
-    let times = node.add(Maximum {}, &[hits, one])?;
-    let times = node.cast(times, node.dtype(sum))?;
-    cut(node, sum, times)
+    let depth = depth.filter(|&depth| depth > 0).ok_or(Stop::Foreign)?;
+    let (places, count) = numbered(node, x, indices, leading_rank, depth)?;
+    let line = node.add_ints(&[-1]);
+    let row_of = node.add(Reshape {}, &[places, line])?;
+    let total = node.extent(row_of, 0)?;
+    let order = node.numbers_below(total)?;
+    let last = node.add(UnsortedSegmentMax {}, &[order, row_of, count])?;
+    let last = node.add(Gather { axis: 0, batch_dims: 0 }, &[last, row_of])?;
+    let mut stays = node.add(Equal {}, &[last, order])?;
+    if leading_rank != 1 {
+        let shape = node.add(Shape { dtype: DType::I32 }, &[places])?;
+        stays = node.add(Reshape {}, &[stays, shape])?;
+    }
+    let back = node.add_int(-1);
+    for _ in leading_rank..node.known_rank(updates)? {
+        stays = node.add(ExpandDims {}, &[stays, back])?;
+    }
+    let zero = node.number(0.0, updates)?;
+    node.add(SelectV2 {}, &[stays, updates, zero])
+}
+
+/// Each tuple of indices into the first `depth` axes of `x` as one number, and how many such numbers there are.
+fn numbered(node: &mut Node<'_>, x: Value, indices: Value, axis: usize, depth: usize) -> Result<(Value, Value), Stop> {
+    let (mut places, mut count) = (None, node.add_int(1));
+    for coordinate in 0..depth {
+        let which = node.add_int(coordinate as i32);
+        let gather = Gather {
+            axis: axis as i32,
+            batch_dims: 0,
+        };
+        let mut place = node.add(gather, &[indices, which])?;
+        let extent = node.extent(x, coordinate)?;
+        if let Some(above) = places {
+            let above = mul(node, above, extent)?;
+            place = add(node, above, place)?;
+        }
+        places = Some(place);
+        count = mul(node, count, extent)?;
+    }
+    Ok((places.ok_or(Stop::Foreign)?, count))
 }
 
 /// Whether tuples of indices are known, and no two the same.
@@ -176,7 +215,7 @@ fn slice_replaced(node: &mut Node<'_>, x: Value) -> Result<Value, Stop> {
     let line = node.add_ints(&[-1]);
     let updates = node.add(Reshape {}, &[value, line])?;
     let flat = node.reshaped(x, &[count])?;
-    let new = replaced(node, flat, indices, updates)?;
+    let new = written(node, flat, indices, updates)?;
     node.reshaped(new, &dims)
 }
 

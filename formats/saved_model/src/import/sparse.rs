@@ -97,21 +97,21 @@ pub(super) fn fill_empty_rows(node: &mut Node<'_>) -> Imported {
     }
     let first = node.add_int(0);
     let rows = node.add(Gather { axis: 0, batch_dims: 0 }, &[shape, first])?;
-    let row_of = coordinate(node, indices, 0)?;
-    let row_of = node.as_i32(row_of)?;
+    let long_row_of = coordinate(node, indices, 0)?;
+    let row_of = node.as_i32(long_row_of)?;
     let count = node.extent(values, 0)?;
     let ones = ones_like(node, row_of, DType::I32)?;
     let sizes = node.add(UnsortedSegmentSum {}, &[ones, row_of, rows])?;
     let zero = node.add_int(0);
     let empty = node.add(Equal {}, &[sizes, zero])?;
     let empty_rows = node.add(Where {}, &[empty])?;
-    // A key for each entry: its row, and then its place.
+    // A key for each entry: its row, and then its place. Products of the two take more than 32 bits.
     let (unit, places) = (node.add_int(1), node.numbers_below(count)?);
     let stride = add(node, count, unit)?;
-    let key = mul(node, row_of, stride)?;
+    let (stride, places) = (node.cast(stride, DType::I64)?, node.cast(places, DType::I64)?);
+    let key = mul(node, long_row_of, stride)?;
     let key = add(node, key, places)?;
-    let new_rows = node.as_i32(empty_rows)?;
-    let new_rows = node.add(Squeeze { axes: vec![1] }, &[new_rows])?;
+    let new_rows = node.add(Squeeze { axes: vec![1] }, &[empty_rows])?;
     let new_key = mul(node, new_rows, stride)?;
     let keys = node.concatenated(&[key, new_key], 0)?;
     let descending = node.add(Neg {}, &[keys])?;
