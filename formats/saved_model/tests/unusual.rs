@@ -226,36 +226,29 @@ fn an_unknown_way_to_change_a_variable_is_not_lost() {
     assert!(kept, "{}", text::print(&model));
 }
 
+/// Work that grew with the square of the length would take many minutes.
 #[test]
-fn a_long_text_takes_time_in_proportion_to_its_length() {
-    let seconds = |nodes: usize| {
-        let graph: String = (0..nodes).map(|i| format!("node {{ name: \"n{i}\" op: \"NoOp\" }}\n")).collect();
-        let x_to_x = X_TO_Y.replace("y:0", "x:0");
-        let x = r#"node { name: "x" op: "Placeholder" attr { key: "dtype" value { type: DT_FLOAT } } }"#;
-        let dir = saved_model(&format!("{x}\n{graph}"), &x_to_x, &[]);
-        let start = std::time::Instant::now();
-        read(dir.path()).expect("the model is sound");
-        start.elapsed().as_secs_f64()
-    };
-    let (short, long) = (seconds(10_000), seconds(80_000));
-    assert!(long < 30.0 * short + 1.0, "{short} s for 10,000 nodes, {long} s for 80,000");
+fn a_long_text_is_read() {
+    let graph: String = (0..200_000).map(|i| format!("node {{ name: \"n{i}\" op: \"NoOp\" }}\n")).collect();
+    let x_to_x = X_TO_Y.replace("y:0", "x:0");
+    let x = r#"node { name: "x" op: "Placeholder" attr { key: "dtype" value { type: DT_FLOAT } } }"#;
+    let dir = saved_model(&format!("{x}\n{graph}"), &x_to_x, &[]);
+    read(dir.path()).expect("the model is sound");
 }
 
+/// Work that grew with the square of their number would take many minutes.
 #[test]
-fn many_unknown_operations_take_time_in_proportion_to_their_number() {
-    let seconds = |nodes: usize| {
-        let unknown = |i: usize| format!("node {{ name: \"n{i}\" op: \"Unknown\" input: \"x\" }}\n");
-        let graph: String = (0..nodes).map(unknown).collect();
-        let inputs: String = (0..nodes).map(|i| format!("input: \"n{i}\" ")).collect();
-        let x = r#"node { name: "x" op: "Placeholder" attr { key: "dtype" value { type: DT_FLOAT } } }"#;
-        let y = format!("node {{ name: \"y\" op: \"UnknownToo\" {inputs} }}");
-        let dir = saved_model(&format!("{x}\n{graph}{y}"), X_TO_Y, &[]);
-        let start = std::time::Instant::now();
-        read(dir.path()).expect("they are kept");
-        start.elapsed().as_secs_f64()
-    };
-    let (short, long) = (seconds(2_000), seconds(40_000));
-    assert!(long < 60.0 * short + 1.0, "{short} s for 2,000 nodes, {long} s for 40,000");
+fn many_unknown_operations_are_kept() {
+    let nodes = 80_000;
+    let unknown = |i: usize| format!("node {{ name: \"n{i}\" op: \"Unknown\" input: \"x\" }}\n");
+    let graph: String = (0..nodes).map(unknown).collect();
+    let inputs: String = (0..nodes).map(|i| format!("input: \"n{i}\" ")).collect();
+    let x = r#"node { name: "x" op: "Placeholder" attr { key: "dtype" value { type: DT_FLOAT } } }"#;
+    let y = format!("node {{ name: \"y\" op: \"UnknownToo\" {inputs} }}");
+    let dir = saved_model(&format!("{x}\n{graph}{y}"), X_TO_Y, &[]);
+    let model = read(dir.path()).expect("they are kept");
+    let kept = |(_, g): (_, &planish_core::Graph)| g.ids().into_iter().filter(|&id| matches!(g.op(id), Op::Foreign(_))).count();
+    assert_eq!(model.graphs().map(kept).sum::<usize>(), nodes + 1);
 }
 
 #[test]

@@ -122,15 +122,12 @@ impl NewFile {
 
     /// Moves the file to its place. What was there before is there until then.
     ///
-    /// Some file systems write all of a file to the disk when it is moved over another one, so that a machine that fails
-    /// leaves one of them; that may take longer than all the rest.
-    ///
     /// # Errors
     /// Where it cannot be moved there; it is removed then, and what was there before stays.
     pub fn place(mut self) -> io::Result<()> {
         let Some(beside) = &self.beside else { return Ok(()) };
         let mut unfinished = unfinished();
-        let moved = fs::rename(beside, &self.target);
+        let moved = replace(beside, &self.target);
         if moved.is_ok() {
             unfinished.remove(beside);
         }
@@ -139,6 +136,22 @@ impl NewFile {
         self.beside = None;
         Ok(())
     }
+}
+
+/// Moves a file to a place where another one may be.
+///
+/// Some file systems (ext4) first write all of a file to the disk when it is moved over another one, which may take longer than
+/// all the rest. Not so where the two change places, and the old one is removed then.
+fn replace(new: &Path, place: &Path) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        // Where no file is there yet, or the file system cannot do that, the one move is all.
+        if place.is_file() && renameat_with(CWD, new, CWD, place, RenameFlags::EXCHANGE).is_ok() {
+            return fs::remove_file(new);
+        }
+    }
+    fs::rename(new, place)
 }
 
 impl Drop for NewFile {
