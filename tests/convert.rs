@@ -555,3 +555,47 @@ fn signatures_that_cannot_be_converted_are_left_out_and_named() {
     );
     assert!(!Path::new(out).exists());
 }
+
+#[test]
+fn a_damaged_variable_is_an_error_though_only_one_of_the_signatures_needs_it() {
+    let dir = TempDir::new().expect("a temporary folder");
+    let (source, out) = (dir.path().join("source"), dir.path().join("out.tflite"));
+    copy_folder(&model("digits_dense").join("variables"), &source.join("variables"));
+    let key = "variables/1/.ATTRIBUTES/VARIABLE_VALUE";
+    let signature = |name: &str, output: &str| {
+        format!(
+            r#"signature_def {{ key: "{name}" value {{
+                inputs {{ key: "x" value {{ name: "x:0" dtype: DT_FLOAT tensor_shape {{ dim {{ size: 96 }} }} }} }}
+                outputs {{ key: "y" value {{ name: "{output}:0" dtype: DT_FLOAT }} }} }} }}"#
+        )
+    };
+    let graph = format!(
+        r#"saved_model_schema_version: 1
+           meta_graphs {{ meta_info_def {{ tags: "serve" }} graph_def {{
+             node {{ name: "x" op: "Placeholder" attr {{ key: "dtype" value {{ type: DT_FLOAT }} }} }}
+             node {{ name: "plain" op: "Relu" input: "x" attr {{ key: "T" value {{ type: DT_FLOAT }} }} }}
+             node {{ name: "w" op: "VarHandleOp" attr {{ key: "dtype" value {{ type: DT_FLOAT }} }}
+                    attr {{ key: "shared_name" value {{ s: "{key}" }} }} }}
+             node {{ name: "read" op: "ReadVariableOp" input: "w" attr {{ key: "dtype" value {{ type: DT_FLOAT }} }} }}
+             node {{ name: "y" op: "AddV2" input: "x" input: "read" attr {{ key: "T" value {{ type: DT_FLOAT }} }} }} }}
+           {} {} }}"#,
+        signature("predict", "plain"),
+        signature("serving_default", "y")
+    );
+    fs::write(source.join("saved_model.pbtxt"), graph).expect("the model can be written");
+    let arguments = ["convert", text_of(&source), "-o", text_of(&out)];
+    succeed(&arguments);
+    fs::remove_file(&out).expect("it was written");
+    let variables = source.join("variables");
+    let data = variables.join("variables.data-00000-of-00001");
+    let whole = fs::read(&data).expect("the file was copied");
+    let flipped: Vec<u8> = whole.iter().map(|byte| !byte).collect();
+    for (bytes, named) in [(&flipped[..], "damaged"), (&whole[..16], "damaged")] {
+        fs::write(&data, bytes).expect("the folder is ours");
+        fail(&arguments, &[named]);
+        assert!(!out.exists());
+    }
+    fs::remove_dir_all(&variables).expect("the folder is ours");
+    fail(&arguments, &["variables.index"]);
+    assert!(!out.exists());
+}

@@ -28,14 +28,15 @@ pub struct LeftOut {
 /// converted or written are left out, and named in [`Converted::left_out`].
 ///
 /// # Errors
-/// As [`convert()`](super::convert()), and where operations of all signatures, or of a chosen one, have no TFLite operator.
+/// As [`convert()`](super::convert()), and where operations of all signatures, or of a chosen one, have no TFLite operator. What is damaged,
+/// missing or unreadable is an error whichever signature needs it.
 pub fn convert_for_file(input: impl AsRef<Path>, options: &ConvertOptions, observer: &mut Observer<'_>) -> Result<Converted> {
     let input = input.as_ref();
     let failed = match writable(input, options, observer) {
         Ok(converted) => return Ok(converted),
         Err(error) => error,
     };
-    let Some(names) = alternatives(input, options) else {
+    let Some(names) = alternatives(input, options).filter(|_| is_unconvertible(&failed)) else {
         return Err(failed);
     };
     let mut possible = Vec::new();
@@ -43,10 +44,11 @@ pub fn convert_for_file(input: impl AsRef<Path>, options: &ConvertOptions, obser
     for signature in names {
         match writable(input, &choosing(options, vec![signature.clone()]), &mut |_, _| {}) {
             Ok(_) => possible.push(signature),
-            Err(error) => left_out.push(LeftOut {
+            Err(error) if is_unconvertible(&error) => left_out.push(LeftOut {
                 signature,
                 because: error.to_string(),
             }),
+            Err(error) => return Err(error),
         }
     }
     if possible.is_empty() || left_out.is_empty() {
@@ -55,6 +57,16 @@ pub fn convert_for_file(input: impl AsRef<Path>, options: &ConvertOptions, obser
     let mut converted = writable(input, &choosing(options, possible), observer)?;
     converted.left_out = left_out;
     Ok(converted)
+}
+
+/// Whether an error tells of operations that cannot be converted, and not of a model that is damaged or incomplete.
+fn is_unconvertible(error: &Error) -> bool {
+    use planish_saved_model::Error as Source;
+    match error {
+        Error::Pass(_) | Error::Tflite(planish_tflite::Error::NoOperator(_)) => true,
+        Error::SavedModel(error) => matches!(error, Source::Graph { .. } | Source::Unsupported { .. } | Source::Choice(_)),
+        _ => false,
+    }
 }
 
 fn writable(input: &Path, options: &ConvertOptions, observer: &mut Observer<'_>) -> Result<Converted> {
