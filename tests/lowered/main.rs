@@ -372,6 +372,17 @@ fn a_slice_takes_other_values() {
 }
 
 #[test]
+fn a_slice_at_a_place_that_running_tells_takes_other_values() {
+    let graph = node("f", "XlaDynamicUpdateSlice", &["x", "v", "at"], &[]);
+    let (x, v) = (ints(&[2, 3], &[1, 2, 3, 4, 5, 6]), ints(&[1, 2], &[-1, -2]));
+    for (at, written) in [([0, 1], [1, -1, -2, 4, 5, 6]), ([1, 2], [1, 2, 3, 4, -1, -2])] {
+        let inputs = [("x", x.clone()), ("v", v.clone()), ("at", longs(&[2], &at))];
+        let found = computed(&graph, &inputs, &["f"]);
+        assert_ints(&found[0], &[2, 3], &written);
+    }
+}
+
+#[test]
 fn integers_of_64_bits_are_unstacked() {
     let graph = node("f", "Unpack", &["x"], &[("num", "i: 2"), ("axis", "i: 1")]);
     let found = computed(&graph, &[("x", longs(&[2, 2], &[1, 2, 3, 4]))], &["f:0", "f:1"]);

@@ -1,7 +1,7 @@
 //! Operations that pick elements by position.
 
 use planish_core::graph::Value;
-use planish_core::op::{Gather, GatherNd, ScatterNd, Slice, StridedSlice};
+use planish_core::op::{DynamicUpdateSlice, Gather, GatherNd, ScatterNd, Slice, StridedSlice};
 use planish_core::types::DType;
 
 use super::node::{Node, one};
@@ -10,6 +10,12 @@ use super::{Bound, Imported, Stop};
 pub(super) fn slice(node: &mut Node<'_>) -> Imported {
     let (x, begin, size) = (node.value(0)?, node.index_input(1)?, node.index_input(2)?);
     one(node.add(Slice {}, &[x, begin, size])?)
+}
+
+/// The slice that begins at these places takes other values; it is moved to where it fits.
+pub(super) fn dynamic_update_slice(node: &mut Node<'_>) -> Imported {
+    let (x, update, begin) = (node.value(0)?, node.value(1)?, node.index_input(2)?);
+    one(node.add(DynamicUpdateSlice {}, &[x, update, begin])?)
 }
 
 pub(super) fn strided_slice(node: &mut Node<'_>) -> Imported {

@@ -422,6 +422,7 @@ const TABLE: &[(&str, Import)] = &[
     ("Where", select::where_),
     ("While", while_loop::while_),
     ("Xdivy", binary::xdivy),
+    ("XlaDynamicUpdateSlice", index::dynamic_update_slice),
     ("Xlog1py", binary::xlog1py),
     ("Xlogy", binary::xlogy),
     ("ZerosLike", |n| n.unary(ZerosLike {})),
