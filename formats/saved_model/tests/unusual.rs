@@ -56,6 +56,23 @@ fn what_follows_an_operation_with_several_output_types_is_typed_rightly() {
 }
 
 #[test]
+fn a_variable_of_the_checkpoint_is_initialized() {
+    let graph = r#"
+        node { name: "x" op: "Placeholder" attr { key: "dtype" value { type: DT_FLOAT } } }
+        node { name: "handle" op: "VarHandleOp" attr { key: "dtype" value { type: DT_FLOAT } }
+               attr { key: "shared_name" value { s: "w" } } }
+        node { name: "reference" op: "VariableV2" attr { key: "dtype" value { type: DT_FLOAT } }
+               attr { key: "shared_name" value { s: "w" } } }
+        node { name: "known" op: "VarIsInitializedOp" input: "handle" }
+        node { name: "referred" op: "IsVariableInitialized" input: "reference" }
+        node { name: "both" op: "LogicalAnd" input: "known" input: "referred" }
+        node { name: "y" op: "Cast" input: "both" attr { key: "DstT" value { type: DT_FLOAT } } }
+    "#;
+    let model = read(saved_model(graph, X_TO_Y, &[W]).path()).expect("it is read");
+    assert!(!kinds(&model).contains(&OpKind::Foreign));
+}
+
+#[test]
 fn what_two_lists_do_not_share_is_found_by_comparing_all_of_their_elements() {
     let signature = r#"
         inputs { key: "x" value { name: "x:0" dtype: DT_INT32 tensor_shape { dim { size: 3 } } } }

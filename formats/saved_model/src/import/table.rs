@@ -174,6 +174,7 @@ const TABLE: &[(&str, Import)] = &[
     ("IsFinite", unary::is_finite),
     ("IsInf", unary::is_inf),
     ("IsNan", unary::is_nan),
+    ("IsVariableInitialized", resource::is_initialized),
     ("L2Loss", unary::l2_loss),
     ("LRN", batch_norm::local_response),
     ("LSTMBlockCell", cells::lstm_cell),
