@@ -260,25 +260,32 @@ pub(super) fn left_shift(node: &mut Node<'_>) -> Imported {
     one(mul(node, x, factor)?)
 }
 
-/// The lowest bits alone are the rest of a division by a power of two.
+/// The lowest bits alone are the rest of a division by a power of two, and the highest alone is the least integer or zero.
 pub(super) fn bitwise_and(node: &mut Node<'_>) -> Imported {
     let (x, y) = (node.value(0)?, node.value(1)?);
     for (x, mask_value) in [(x, y), (y, x)] {
         let same = |ints: Vec<i64>| ints.first().copied().filter(|first| ints.iter().all(|i| i == first));
         let mask = node.constant_ints(mask_value).and_then(same);
         let bits = node.dtype(x).bits() as u32;
-        if let Some(mask) = mask
-            && matches!(node.dtype(x), DType::I32 | DType::I64)
-            && mask > 0
-            && (mask + 1).count_ones() == 1
-            && mask.trailing_ones() + 1 < bits
-            && node.rank(mask_value) == Some(0)
-        {
+        let Some(mask) = mask.filter(|_| matches!(node.dtype(x), DType::I32 | DType::I64) && node.rank(mask_value) == Some(0)) else {
+            continue;
+        };
+        if mask == i64::MIN >> (64 - bits) {
+            return one(sign_bit(node, x, mask_value)?);
+        }
+        if mask > 0 && (mask + 1).count_ones() == 1 && mask.trailing_ones() + 1 < bits {
             let divisor = node.number((mask + 1) as f64, x)?;
             return one(node.add(FloorMod {}, &[x, divisor])?);
         }
     }
     of_bools(node, LogicalAnd {})
+}
+
+/// The least integer where x is negative, and 0 elsewhere.
+fn sign_bit(node: &mut Node<'_>, x: Value, least: Value) -> Result<Value, Stop> {
+    let zero = node.number(0.0, x)?;
+    let negative = node.add(Less {}, &[x, zero])?;
+    node.add(SelectV2 {}, &[negative, least, zero])
 }
 
 pub(super) fn bitwise_or(node: &mut Node<'_>) -> Imported {
