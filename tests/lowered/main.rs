@@ -230,6 +230,17 @@ fn integers_that_no_kernel_divides() {
 }
 
 #[test]
+fn quotients_of_floats_are_cut_towards_zero() {
+    let graph = node("f", "TruncateDiv", &["x", "y"], &[("T", "type: DT_FLOAT")]);
+    let inputs = [
+        ("x", floats(&[4], &[7.0, -7.0, 1.0, 6.0])),
+        ("y", floats(&[4], &[2.0, 2.0, -4.0, -3.0])),
+    ];
+    let found = computed(&graph, &inputs, &["f"]);
+    assert_floats(&found[0], &[4], &[3.0, -3.0, 0.0, -2.0]);
+}
+
+#[test]
 fn products_places_diagonals_and_losses() {
     let graph = constant("axis", &Tensor::scalar(1i32))
         + &constant("sorted", &floats(&[2, 3], &[1.0, 2.0, 2.0, 0.0, 1.0, 5.0]))

@@ -3,8 +3,8 @@
 use planish_core::attr::Activation;
 use planish_core::graph::Value;
 use planish_core::op::{
-    Abs, Add, AddN, Atan2, BroadcastArgs, BroadcastTo, Div, Equal, FloorMod, Less, Log, LogicalAnd, LogicalOr, Maximum, Minimum, Mul, Op,
-    Pow, SelectV2, Shape, SquaredDifference, Sub,
+    Abs, Add, AddN, Atan2, BroadcastArgs, BroadcastTo, Ceil, Div, Equal, Floor, FloorMod, Less, Log, LogicalAnd, LogicalOr, Maximum,
+    Minimum, Mul, Op, Pow, SelectV2, Shape, SquaredDifference, Sub,
 };
 use planish_core::types::DType;
 
@@ -86,6 +86,20 @@ pub(super) fn divide(node: &mut Node<'_>) -> Imported {
         return complex::quotient(node);
     }
     pair(node, division::cut)
+}
+
+/// A quotient cut towards zero, of floats too.
+pub(super) fn truncate_div(node: &mut Node<'_>) -> Imported {
+    pair(node, |node, x, y| {
+        if node.dtype(x) != DType::F32 {
+            return division::cut(node, x, y);
+        }
+        let quotient = div(node, x, y)?;
+        let zero = node.number(0.0, quotient)?;
+        let below = node.add(Less {}, &[quotient, zero])?;
+        let (up, down) = (node.add(Ceil {}, &[quotient])?, node.add(Floor {}, &[quotient])?);
+        node.add(SelectV2 {}, &[below, up, down])
+    })
 }
 
 pub(super) fn floor_div(node: &mut Node<'_>) -> Imported {

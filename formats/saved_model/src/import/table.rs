@@ -406,7 +406,7 @@ const TABLE: &[(&str, Import)] = &[
     ("TopK", select::top_k),
     ("TopKV2", select::top_k),
     ("Transpose", |n| by_parts(n, movement::transpose)),
-    ("TruncateDiv", binary::divide),
+    ("TruncateDiv", binary::truncate_div),
     ("TruncateMod", binary::truncate_mod),
     ("Unique", select::unique),
     ("Unpack", movement::unpack),
