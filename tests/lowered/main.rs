@@ -184,6 +184,27 @@ fn segments_may_be_empty() {
 }
 
 #[test]
+fn an_empty_segment_has_the_last_number_of_its_type() {
+    let graph = constant("count", &Tensor::scalar(3i32))
+        + &node("max", "UnsortedSegmentMax", &["x", "ids", "count"], &[("T", "type: DT_UINT8")])
+        + &node("min", "UnsortedSegmentMin", &["x", "ids", "count"], &[("T", "type: DT_UINT8")])
+        + &node("half", "Cast", &["r"], &[("SrcT", "type: DT_FLOAT"), ("DstT", "type: DT_HALF")])
+        + &node("least", "UnsortedSegmentMax", &["half", "ids", "count"], &[("T", "type: DT_HALF")])
+        + &node("bytes", "Cast", &["r"], &[("SrcT", "type: DT_FLOAT"), ("DstT", "type: DT_INT8")])
+        + &node("byte", "UnsortedSegmentMax", &["bytes", "ids", "count"], &[("T", "type: DT_INT8")]);
+    let inputs = [
+        ("x", Tensor::from_vec(&[3], vec![7u8, 200, 9])),
+        ("ids", ints(&[3], &[0, 2, 2])),
+        ("r", floats(&[3], &[-3.0, 1.0, 2.0])),
+    ];
+    let found = computed(&graph, &inputs, &["max", "min", "least", "byte"]);
+    assert_ints(&found[0], &[3], &[7, 0, 200]);
+    assert_ints(&found[1], &[3], &[7, 255, 9]);
+    assert_floats(&found[2], &[3], &[-3.0, -65504.0, 2.0]);
+    assert_ints(&found[3], &[3], &[-3, -128, 2]);
+}
+
+#[test]
 fn rows_are_dealt_out_and_gathered() {
     let graph = node("p", "DynamicPartition", &["x", "part"], &[("num_partitions", "i: 2")])
         + &constant("first", &ints(&[2], &[0, 2]))

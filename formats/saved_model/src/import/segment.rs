@@ -2,7 +2,7 @@
 
 use planish_core::graph::Value;
 use planish_core::op::{
-    Equal, ExpandDims, Maximum, OneHot, Op, ReduceMax, Reshape, SegmentSum, SelectV2, Sum, UnsortedSegmentMax, UnsortedSegmentMin,
+    Equal, ExpandDims, Maximum, Minimum, OneHot, Op, ReduceMax, Reshape, SegmentSum, SelectV2, Sum, UnsortedSegmentMax, UnsortedSegmentMin,
     UnsortedSegmentProd, UnsortedSegmentSum,
 };
 use planish_core::types::DType;
@@ -103,11 +103,42 @@ pub(super) fn unsorted_prod(node: &mut Node<'_>) -> Imported {
 }
 
 pub(super) fn unsorted_max(node: &mut Node<'_>) -> Imported {
-    unsorted(node, UnsortedSegmentMax {})
+    within(node, UnsortedSegmentMax {}, |range| (range.0, Maximum {}.into()))
 }
 
 pub(super) fn unsorted_min(node: &mut Node<'_>) -> Imported {
-    unsorted(node, UnsortedSegmentMin {})
+    within(node, UnsortedSegmentMin {}, |range| (range.1, Minimum {}.into()))
+}
+
+/// What `op` says, which of an empty segment is the last number of the declared type, and not of the one that is computed with:
+/// `bound` chooses it from that type's range, and what keeps results from going beyond.
+fn within(node: &mut Node<'_>, op: impl Into<Op>, bound: fn((f64, f64)) -> (f64, Op)) -> Imported {
+    let (mut data, ids) = ids(node)?;
+    let count = node.index_input(2)?;
+    let held = node.dtype(data);
+    let Some(range) = narrow_range(node.declared_dtype("T", held)?) else {
+        return one(node.add(op, &[data, ids, count])?);
+    };
+    if held != DType::F32 {
+        data = node.cast(data, DType::I32)?;
+    }
+    let found = node.add(op, &[data, ids, count])?;
+    let (last, keep) = bound(range);
+    let last = node.number(last, found)?;
+    let kept = node.add(keep, &[found, last])?;
+    one(node.cast(kept, held)?)
+}
+
+/// The least and the greatest number of types that are computed with as wider ones.
+fn narrow_range(dtype: DType) -> Option<(f64, f64)> {
+    match dtype {
+        DType::I8 => Some((f64::from(i8::MIN), f64::from(i8::MAX))),
+        DType::U8 => Some((0.0, f64::from(u8::MAX))),
+        DType::I16 => Some((f64::from(i16::MIN), f64::from(i16::MAX))),
+        DType::U16 => Some((0.0, f64::from(u16::MAX))),
+        DType::F16 => Some((-65504.0, 65504.0)),
+        _ => None,
+    }
 }
 
 /// How often each number below `size` occurs in each row, or whether it does; or what the weights of its places add up to.
