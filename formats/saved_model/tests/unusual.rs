@@ -356,3 +356,30 @@ fn damage_is_found_though_signatures_are_imported_again() {
     let error = read.expect_err("the variable is damaged").to_string();
     assert!(error.contains("checksum"), "{error}");
 }
+
+#[test]
+fn bits_are_not_taken_of_types_that_are_held_as_wider_ones() {
+    let signature = r#"
+        inputs { key: "x" value { name: "x:0" dtype: DT_HALF tensor_shape { dim { size: 2 } } } }
+        outputs { key: "y" value { name: "y:0" dtype: DT_INT16 } }
+    "#;
+    let graph = r#"
+        node { name: "x" op: "Placeholder" attr { key: "dtype" value { type: DT_HALF } } }
+        node { name: "y" op: "Bitcast" input: "x" attr { key: "T" value { type: DT_HALF } }
+               attr { key: "type" value { type: DT_INT16 } } }
+    "#;
+    let kept = |from: &str, to: &str| {
+        let graph = graph.replace("DT_HALF", from).replace("DT_INT16", to);
+        let signature = signature.replace("DT_HALF", from).replace("DT_INT16", to);
+        kinds(&read(saved_model(&graph, &signature, &[]).path()).expect("it is read")).contains(&OpKind::Foreign)
+    };
+    for (from, to) in [
+        ("DT_HALF", "DT_INT16"),
+        ("DT_INT16", "DT_HALF"),
+        ("DT_DOUBLE", "DT_INT64"),
+        ("DT_BFLOAT16", "DT_UINT16"),
+    ] {
+        assert!(kept(from, to), "{from} {to}");
+    }
+    assert!(!kept("DT_FLOAT", "DT_INT32") && !kept("DT_INT32", "DT_FLOAT"));
+}

@@ -10,6 +10,7 @@ use planish_core::types::DType;
 
 use super::binary::{add, div, mul, sub};
 use super::node::{Node, one};
+use super::numeric_type::computed;
 use super::{Bound, Imported, Stop, complex};
 
 /// The input itself, whatever it is.
@@ -352,9 +353,14 @@ pub(super) fn cast(node: &mut Node<'_>) -> Imported {
     one(node.cast(x, dtype)?)
 }
 
+/// The bits of types that are held as wider ones are not there.
 pub(super) fn bitcast(node: &mut Node<'_>) -> Imported {
-    let dtype = node.declared_dtype("type", DType::F32)?;
-    node.unary(Bitcast { dtype })
+    let x = node.value(0)?;
+    let (from, to) = (node.declared_dtype("T", node.dtype(x))?, node.declared_dtype("type", DType::F32)?);
+    if [from, to].into_iter().any(|dtype| computed(dtype) != dtype) {
+        return Err(Stop::Foreign);
+    }
+    one(node.add(Bitcast { dtype: to }, &[x])?)
 }
 
 /// Only true of shapes: what is checked while TensorFlow runs does not change the value.
