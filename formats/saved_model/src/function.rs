@@ -1,7 +1,7 @@
 //! Graphs and library functions in one form, with inputs resolved to places instead of text.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use prost::Message as _;
@@ -124,6 +124,28 @@ impl Body {
     /// The node of this name.
     pub(crate) fn node(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).copied()
+    }
+
+    /// The node that a data or control input comes from, if it is one.
+    pub(crate) fn node_before(&self, input: &str) -> Option<usize> {
+        if let Some(name) = input.strip_prefix('^') {
+            return self.node(name);
+        }
+        if self.args_by_name.contains_key(input) {
+            return None;
+        }
+        self.node(input).or_else(|| self.node(input.split(':').next()?))
+    }
+
+    /// These nodes, and all that run before they do.
+    pub(crate) fn run_by(&self, nodes: impl IntoIterator<Item = usize>) -> BTreeSet<usize> {
+        let mut todo: Vec<usize> = nodes.into_iter().collect();
+        let mut run: BTreeSet<usize> = todo.iter().copied().collect();
+        while let Some(node) = todo.pop() {
+            let before = self.nodes[node].inputs.iter().filter_map(|input| self.node_before(input));
+            todo.extend(before.filter(|&source| run.insert(source)));
+        }
+        run
     }
 
     /// The data input of this text: `name:port` in a graph, `arg` or `name:output:index` in a function.

@@ -24,6 +24,16 @@ struct Restored {
     slice: String,
 }
 
+impl Restored {
+    /// All of the tensor.
+    fn whole(key: &str) -> Self {
+        Self {
+            key: key.to_owned(),
+            slice: String::new(),
+        }
+    }
+}
+
 /// The checkpoint of a SavedModel and the ways into it.
 pub(crate) struct Variables {
     bundle: Option<Bundle>,
@@ -99,14 +109,10 @@ impl Variables {
         let object = object.or_else(|| self.object_of(&node.name));
         let key = object
             .and_then(|id| self.objects.key_of(id))
-            .or_else(|| self.objects.key_of_variable(shared))
-            .map(str::to_owned)
-            .or_else(|| [shared, &node.name].into_iter().find(|k| bundle.contains(k)).map(str::to_owned));
+            .or_else(|| self.objects.key_of_variable(shared));
         let Restored { key, slice } = match key {
-            Some(key) => Restored { key, slice: String::new() },
-            None => self
-                .restored_key(shared, &node.name, top, library)?
-                .ok_or_else(|| self.explain(shared, bundle))?,
+            Some(key) => Restored::whole(key),
+            None => self.restored_or_named(bundle, [shared, &node.name], top, library)?,
         };
         let tensor = self.read(bundle, &key).and_then(|stored| {
             stored.ok_or_else(|| Error::variable(shared, format!("there is no {key}; graph and checkpoint are of different models")))
@@ -168,6 +174,16 @@ impl Variables {
         )
     }
 
+    /// What a variable with these names holds where no object stands for it. The restore operations know better than the names do: a key
+    /// may be the name of another variable.
+    fn restored_or_named(&self, bundle: &Bundle, names: [&str; 2], top: &Body, library: &Library) -> Result<Restored, Error> {
+        let [shared, node] = names;
+        let restored = self.restored_key(shared, node, top, library)?;
+        let there = restored.as_ref().is_some_and(|r| bundle.contains(&r.key));
+        let named = names.into_iter().find(|k| !there && bundle.contains(k)).map(Restored::whole);
+        named.or(restored).ok_or_else(|| self.explain(shared, bundle))
+    }
+
     /// The key under which the model's own restore operations would load the variable.
     fn restored_key(&self, shared: &str, node: &str, top: &Body, library: &Library) -> Result<Option<Restored>, Error> {
         if self.restored.borrow().is_none() {
@@ -199,15 +215,18 @@ pub(crate) fn text_attr<'n>(node: &'n NodeDef, name: &str) -> Option<&'n str> {
 /// Follows each assignment of the restore operations back to the key that is loaded: handle node to checkpoint key.
 fn restore_keys(restore_op: &str, top: &Body, library: &Library) -> Result<BTreeMap<String, Restored>, Error> {
     let mut keys = BTreeMap::new();
-    collect_restores(top, &|_| None, &mut keys);
     let name = restore_op.split(':').next().unwrap_or(restore_op);
+    // A graph may have several savers.
+    let run = top.node(name).map(|node| top.run_by([node]));
+    let is_run = |node: usize| run.as_ref().is_none_or(|run| run.contains(&node));
+    collect_restores(top, &is_run, &|_| None, &mut keys);
     if let Some(call) = top.node(name).map(|i| &top.nodes[i])
         && let Some(Attr::Function(function)) = call.attrs.get("f").and_then(|a| a.value.as_ref())
     {
         let body = library.get(&function.name)?;
         let inputs: Vec<&str> = call.inputs.iter().filter(|i| !i.starts_with('^')).map(String::as_str).collect();
         let args: BTreeMap<&str, &str> = body.args.iter().map(|a| a.name.as_str()).zip(inputs.iter().copied()).collect();
-        collect_restores(&body, &|arg| args.get(arg).map(|s| (*s).to_owned()), &mut keys);
+        collect_restores(&body, &|_| true, &|arg| args.get(arg).map(|s| (*s).to_owned()), &mut keys);
     }
     Ok(keys)
 }
@@ -228,11 +247,16 @@ fn part(tensor: &Tensor, slice: &str) -> Option<Tensor> {
     Some(part)
 }
 
-fn collect_restores(body: &Body, outer: &dyn Fn(&str) -> Option<String>, keys: &mut BTreeMap<String, Restored>) {
+fn collect_restores(
+    body: &Body,
+    is_run: &dyn Fn(usize) -> bool,
+    outer: &dyn Fn(&str) -> Option<String>,
+    keys: &mut BTreeMap<String, Restored>,
+) {
     /// Chains of identities between loading and assigning are short.
     const MAX_STEPS: usize = 8;
-    for node in &body.nodes {
-        if !matches!(node.op.as_str(), "AssignVariableOp" | "Assign") {
+    for (index, node) in body.nodes.iter().enumerate() {
+        if !matches!(node.op.as_str(), "AssignVariableOp" | "Assign") || !is_run(index) {
             continue;
         }
         let [handle, value, ..] = node.inputs.as_slice() else { continue };

@@ -383,3 +383,50 @@ fn bits_are_not_taken_of_types_that_are_held_as_wider_ones() {
     }
     assert!(!kept("DT_FLOAT", "DT_INT32") && !kept("DT_INT32", "DT_FLOAT"));
 }
+
+/// Nodes that a saver restores variables of f32 by, each from a key.
+fn saver(scope: &str, keys_and_variables: &[(&str, &str)]) -> String {
+    let mut nodes = String::new();
+    let mut waits = String::new();
+    for (key, variable) in keys_and_variables {
+        let name = format!("{scope}/{variable}");
+        nodes += &format!(
+            r#"
+            node {{ name: "{name}/key" op: "Const" attr {{ key: "dtype" value {{ type: DT_STRING }} }}
+                   attr {{ key: "value" value {{ tensor {{ dtype: DT_STRING tensor_shape {{ dim {{ size: 1 }} }} string_val: "{key}" }} }} }} }}
+            node {{ name: "{name}/slice" op: "Const" attr {{ key: "dtype" value {{ type: DT_STRING }} }}
+                   attr {{ key: "value" value {{ tensor {{ dtype: DT_STRING tensor_shape {{ dim {{ size: 1 }} }} string_val: "" }} }} }} }}
+            node {{ name: "{name}/restored" op: "RestoreV2" input: "file" input: "{name}/key" input: "{name}/slice" }}
+            node {{ name: "{name}/assign" op: "AssignVariableOp" input: "{variable}" input: "{name}/restored" }}"#
+        );
+        waits += &format!(r#"input: "^{name}/assign" "#);
+    }
+    format!(r#"{nodes} node {{ name: "{scope}/all" op: "NoOp" {waits} }}"#)
+}
+
+#[test]
+fn a_key_that_is_the_name_of_another_variable_is_restored_as_the_saver_says() {
+    let graph = r#"
+        node { name: "x" op: "Placeholder" attr { key: "dtype" value { type: DT_FLOAT } } }
+        node { name: "file" op: "Const" attr { key: "dtype" value { type: DT_STRING } }
+               attr { key: "value" value { tensor { dtype: DT_STRING tensor_shape { } string_val: "file" } } } }
+        node { name: "u" op: "VarHandleOp" attr { key: "dtype" value { type: DT_FLOAT } } }
+        node { name: "w" op: "VarHandleOp" attr { key: "dtype" value { type: DT_FLOAT } } }
+        node { name: "read" op: "ReadVariableOp" input: "w" attr { key: "dtype" value { type: DT_FLOAT } } }
+        node { name: "y" op: "Mul" input: "x" input: "read" attr { key: "T" value { type: DT_FLOAT } } }
+    "#;
+    let savers = saver("save", &[("w", "u"), ("u", "w")]) + &saver("other", &[("u", "u"), ("w", "w")]);
+    let stored = [("u", &[5.0_f32]), ("w", &[3.0_f32])].map(|(key, values)| Variable { key, dims: &[], values });
+    for (saver, held) in [("save", "5"), ("other", "3")] {
+        let dir = saved_model(&format!("{graph} {savers}"), X_TO_Y, &stored);
+        let file = dir.path().join("saved_model.pbtxt");
+        let written = std::fs::read_to_string(&file).expect("it was written");
+        let chosen = written.replace(
+            "signature_def",
+            &format!("saver_def {{ restore_op_name: '{saver}/all' }} signature_def"),
+        );
+        std::fs::write(&file, chosen).expect("the folder is ours");
+        let printed = text::print(&read(dir.path()).expect("both are in the checkpoint"));
+        assert!(printed.contains(&format!("const f32[] {held}")), "{printed}");
+    }
+}
