@@ -21,7 +21,7 @@ use edges::Edges;
 const MAX_NESTING: usize = 24;
 
 /// Whether an operation is one of these, for plain values or for references to variables.
-fn is(op: &str, name: &str) -> bool {
+pub(crate) fn is(op: &str, name: &str) -> bool {
     op.strip_prefix("Ref").unwrap_or(op) == name
 }
 

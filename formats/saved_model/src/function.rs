@@ -9,6 +9,7 @@ use prost::bytes::Bytes;
 
 use crate::Error;
 use crate::control_flow;
+use crate::order;
 use crate::output_names;
 use crate::proto::{ArgAttrs, ArgDef, Attr, FunctionDef, FunctionHead, FunctionLibrary, NodeDef};
 
@@ -43,8 +44,10 @@ pub(crate) struct Body {
 
 impl Body {
     /// The top graph.
-    pub(crate) fn of_graph(nodes: Vec<NodeDef>) -> Self {
-        Self::new(String::new(), nodes, Vec::new())
+    pub(crate) fn of_graph(nodes: Vec<NodeDef>) -> Result<Self, Error> {
+        let body = Self::new(String::new(), nodes, Vec::new());
+        order::check(&body)?;
+        Ok(body)
     }
 
     fn new(name: String, nodes: Vec<NodeDef>, args: Vec<ArgDef>) -> Self {
@@ -98,6 +101,7 @@ impl Body {
     fn of_function(def: FunctionDef) -> Result<Self, Error> {
         let signature = def.signature.unwrap_or_default();
         let mut body = Self::new(signature.name, def.nodes, signature.inputs);
+        order::check(&body)?;
         for output in signature.outputs {
             let source = def.results.get(&output.name).cloned().ok_or_else(|| {
                 Error::graph(

@@ -17,6 +17,7 @@ mod import;
 mod map_file;
 mod object_graph;
 mod open;
+mod order;
 mod output_names;
 mod proto;
 mod reader;

@@ -101,7 +101,7 @@ impl Reader {
         let mut meta = opened.meta_graph(opened.choose(self.tags.as_deref())?)?;
         let graph = meta.graph.take().unwrap_or_default();
         let library = Library::new(graph.library)?;
-        let top = functional(Body::of_graph(graph.nodes), &library)?;
+        let top = functional(Body::of_graph(graph.nodes)?, &library)?;
         let mut variables = Variables::open(&opened.checkpoint(), &meta, self.verify)?;
         variables.match_captures(&top);
         let roots = self.roots(&opened, &meta, &variables, &library, &top)?;

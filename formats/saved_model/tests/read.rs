@@ -172,6 +172,24 @@ fn a_graph_that_depends_on_itself_is_refused() {
 }
 
 #[test]
+fn nodes_that_wait_for_each_other_or_share_a_name_are_refused() {
+    let graph = r#"
+        node { name: "x" op: "Placeholder" attr { key: "dtype" value { type: DT_FLOAT } } }
+        node { name: "a" op: "Neg" input: "x" MORE }
+        node { name: "y" op: "Neg" input: "a" }
+    "#;
+    let refusal = |more: &str| {
+        let model = read(saved_model(&graph.replace("MORE", more), X_TO_Y, &[]).path());
+        model.map(|_| ()).map_err(|e| e.to_string())
+    };
+    assert!(refusal("").is_ok());
+    let error = refusal(r#"input: "^y""#).expect_err("neither can run first");
+    assert!(error.contains("depends on itself"), "{error}");
+    let error = refusal(r#"} node { name: "x" op: "NoOp""#).expect_err("there are two of it");
+    assert!(error.contains("at x") && error.contains("several nodes"), "{error}");
+}
+
+#[test]
 fn a_changed_weight_is_noticed() {
     let dir = saved_model(DENSE, X_TO_Y, &[KERNEL]);
     let (index, mut data) = checkpoint(&[KERNEL], false);
