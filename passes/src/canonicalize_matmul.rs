@@ -1,8 +1,11 @@
 //! Writes matrix products in the form that runtimes are best at.
 //!
-//! By a constant matrix: `fully_connected`, whose weights are a transposed view of the constant. By anything else:
+//! By a constant matrix: `fully_connected`, whose weights are a transposed view of the constant. A constant matrix by a column is the same, as
+//! a column is a row in another shape. By anything else:
 //! `batch_matmul`. Reshapes around `fully_connected` that only fold and unfold leading dimensions go, and transposes
 //! before `batch_matmul` become its attributes.
+
+use std::sync::Arc;
 
 use planish_core::attr::{Activation, WeightsFormat};
 use planish_core::extents::{extent_of, same_extent};
@@ -21,6 +24,8 @@ pub struct CanonicalizeMatmul;
 pub enum Match {
     /// `batch_matmul` by a constant becomes `fully_connected`.
     Connect { product: OpId, weights: Tensor },
+    /// `batch_matmul` of a constant by a column becomes `fully_connected` of the column as a row.
+    Turn { product: OpId, weights: Tensor },
     /// A `transpose` before `batch_matmul` becomes an attribute.
     Absorb { product: OpId, operand: usize, input: Value },
     /// `fully_connected` by computed weights becomes `batch_matmul`.
@@ -76,6 +81,9 @@ fn product(op: OpRef<'_>, attributes: &BatchMatmul) -> Result<Match, Skip> {
             return Ok(Match::Connect { product: op.id(), weights });
         }
     }
+    if let Some(weights) = weights_of_column(x, y, attributes) {
+        return Ok(Match::Turn { product: op.id(), weights });
+    }
     for (operand, value) in [(0, x), (1, y)] {
         let transpose = value.producer();
         let Op::Transpose(_) = transpose.op() else { continue };
@@ -94,6 +102,16 @@ fn product(op: OpRef<'_>, attributes: &BatchMatmul) -> Result<Match, Skip> {
         }
     }
     Err(Skip::No)
+}
+
+/// The constant first operand of a product by a single column as weights.
+fn weights_of_column(x: ValueRef<'_>, y: ValueRef<'_>, attributes: &BatchMatmul) -> Option<Tensor> {
+    let constant = x.constant().filter(|c| c.dims().len() == 2 && c.elements() > 0)?;
+    let shape = &y.ty().shape;
+    let columns = shape.dim(usize::from(!attributes.adj_y)).known();
+    let is_column = shape.rank() == Some(2) && columns == Some(1) && y.constant().is_none();
+    let weights = as_weights(constant, !attributes.adj_x).filter(|_| is_column)?;
+    weights.dims().iter().all(|&d| i32::try_from(d).is_ok()).then_some(weights)
 }
 
 fn connected(op: OpRef<'_>, attributes: &FullyConnected) -> Result<Match, Skip> {
@@ -193,6 +211,7 @@ impl Rule for CanonicalizeMatmul {
     fn rewrite(&self, found: Match, graph: &mut Graph) -> Vec<Value> {
         vec![match found {
             Match::Connect { product, weights } => connect(graph, product, weights),
+            Match::Turn { product, weights } => turn(graph, product, weights),
             Match::Absorb { product, operand, input } => {
                 let mut op = graph.op(product).clone();
                 if let Op::BatchMatmul(op) = &mut op {
@@ -232,6 +251,21 @@ fn connect(graph: &mut Graph, product: OpId, weights: Tensor) -> Value {
         x = graph.add(Transpose {}, &[x, axes]);
     }
     let name = graph.info(y).name.clone();
+    fully_connected(graph, x, weights, name)
+}
+
+fn turn(graph: &mut Graph, product: OpId, weights: Tensor) -> Value {
+    let operands = graph.operands(product);
+    let (x, y) = (operands[0].expect("found with both"), operands[1].expect("found with both"));
+    let name = graph.info(x).name.clone();
+    let [rows, depth] = [0, 1].map(|axis| i32::try_from(weights.dims()[axis]).expect("found so"));
+    let (row, column) = (graph.add_ints(&[1, depth]), graph.add_ints(&[rows, 1]));
+    let row = graph.add(Reshape {}, &[y, row]);
+    let product = fully_connected(graph, row, weights, name);
+    graph.add(Reshape {}, &[product, column])
+}
+
+fn fully_connected(graph: &mut Graph, x: Value, weights: Tensor, name: Option<Arc<str>>) -> Value {
     let weights = graph.add_const(weights);
     graph.info_mut(weights).name = name;
     let op = FullyConnected {
