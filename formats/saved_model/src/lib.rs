@@ -21,6 +21,7 @@ mod order;
 mod output_names;
 mod proto;
 mod reader;
+mod start;
 mod tensor_proto;
 mod text_proto;
 mod variables;

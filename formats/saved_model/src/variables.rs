@@ -1,6 +1,6 @@
 //! From a variable of the graph to its value in the checkpoint.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use crate::contents;
 use crate::function::{Body, Library};
 use crate::object_graph::ObjectGraph;
 use crate::proto::{Attr, AttrValue, MetaGraph, NodeDef};
+use crate::start::{self, Starts};
 use crate::tensor_proto;
 
 /// What a restore operation loads into a variable: a checkpoint key, and which part of its tensor.
@@ -45,6 +46,9 @@ pub(crate) struct Variables {
     /// Checkpoint key and slice by variable, as the restore graph tells; made when first needed.
     restored: RefCell<Option<BTreeMap<String, Restored>>>,
     restore_op: String,
+    /// The nodes that run when the model is loaded, and what they assign; made when first needed.
+    init: Vec<String>,
+    starts: OnceCell<Starts>,
     checks: RefCell<Vec<Check>>,
 }
 
@@ -69,6 +73,8 @@ impl Variables {
             handles: BTreeMap::new(),
             restored: RefCell::new(None),
             restore_op,
+            init: start::nodes(meta),
+            starts: OnceCell::new(),
             checks: RefCell::default(),
         })
     }
@@ -103,13 +109,20 @@ impl Variables {
     /// `object` is the saved object, where the function's captures name it.
     pub(crate) fn value(&self, node: &NodeDef, object: Option<usize>, top: &Body, library: &Library) -> Result<Tensor, Error> {
         let shared = text_attr(node, "shared_name").filter(|n| !n.is_empty()).unwrap_or(&node.name);
-        let Some(bundle) = &self.bundle else {
-            return Err(Error::variable(shared, self.missing.clone()));
-        };
         let object = object.or_else(|| self.object_of(&node.name));
         let key = object
             .and_then(|id| self.objects.key_of(id))
             .or_else(|| self.objects.key_of_variable(shared));
+        // Objects are loaded with an initializer of their own.
+        let starts = || self.starts.get_or_init(|| Starts::of(&self.init, top));
+        if key.is_none()
+            && let Some(value) = starts().value(&node.name, top)?
+        {
+            return Ok(value);
+        }
+        let Some(bundle) = &self.bundle else {
+            return Err(Error::variable(shared, self.missing.clone()));
+        };
         let Restored { key, slice } = match key {
             Some(key) => Restored::whole(key),
             None => self.restored_or_named(bundle, [shared, &node.name], top, library)?,

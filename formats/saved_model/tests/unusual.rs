@@ -430,3 +430,40 @@ fn a_key_that_is_the_name_of_another_variable_is_restored_as_the_saver_says() {
         assert!(printed.contains(&format!("const f32[] {held}")), "{printed}");
     }
 }
+
+#[test]
+fn a_variable_holds_what_loading_the_model_assigns_after_the_checkpoint() {
+    let graph = |value: &str| {
+        format!(
+            r#"
+            node {{ name: "x" op: "Placeholder" attr {{ key: "dtype" value {{ type: DT_FLOAT }} }} }}
+            node {{ name: "w" op: "VarHandleOp" attr {{ key: "dtype" value {{ type: DT_FLOAT }} }} }}
+            node {{ name: "read" op: "ReadVariableOp" input: "w" attr {{ key: "dtype" value {{ type: DT_FLOAT }} }} }}
+            node {{ name: "y" op: "Mul" input: "x" input: "read" attr {{ key: "T" value {{ type: DT_FLOAT }} }} }}
+            node {{ name: "seven" op: "Const" attr {{ key: "dtype" value {{ type: DT_FLOAT }} }}
+                   attr {{ key: "value" value {{ tensor {{ dtype: DT_FLOAT tensor_shape {{ }} float_val: 7 }} }} }} }}
+            node {{ name: "same" op: "Identity" input: "seven" attr {{ key: "T" value {{ type: DT_FLOAT }} }} }}
+            node {{ name: "double" op: "AddV2" input: "read" input: "read" attr {{ key: "T" value {{ type: DT_FLOAT }} }} }}
+            node {{ name: "set" op: "AssignVariableOp" input: "w" input: "{value}" }}
+            node {{ name: "init" op: "NoOp" input: "^set" }}"#
+        )
+    };
+    let loaded = |value: &str, collection: &str, stored: &[Variable<'_>]| {
+        let dir = saved_model(&graph(value), X_TO_Y, stored);
+        let file = dir.path().join("saved_model.pbtxt");
+        let written = std::fs::read_to_string(&file).expect("it was written");
+        let nodes = format!("collection_def {{ key: '{collection}' value {{ node_list {{ value: 'init' }} }} }} signature_def");
+        std::fs::write(&file, written.replace("signature_def", &nodes)).expect("the folder is ours");
+        read(dir.path()).map(|model| text::print(&model)).map_err(|e| e.to_string())
+    };
+    for collection in ["saved_model_main_op", "legacy_init_op"] {
+        for stored in [&[W][..], &[]] {
+            let printed = loaded("same", collection, stored).expect("the value is known");
+            assert!(printed.contains("const f32[] 7"), "{printed}");
+        }
+        let error = loaded("double", collection, &[W]).expect_err("the value is not known");
+        assert!(error.contains("variable w") && error.contains("double"), "{error}");
+    }
+    let printed = loaded("same", "trainable_variables", &[W]).expect("nothing assigns it");
+    assert!(printed.contains("const f32[] 3"), "{printed}");
+}

@@ -9,7 +9,8 @@ use planish_core::types::DType;
 use crate::Error;
 use crate::function::Source;
 use crate::map_file::map_file;
-use crate::proto::{Attr, Collection, MetaGraph, NodeDef};
+use crate::proto::{Attr, MetaGraph, NodeDef};
+use crate::start;
 use crate::tensor_proto;
 
 use super::super::frame::{Entry, Place, data_inputs};
@@ -42,18 +43,9 @@ pub(super) enum Filling {
 
 /// The nodes of the top graph that initialize a loaded model.
 pub(in crate::import) fn init_nodes(meta: &MetaGraph) -> Vec<String> {
-    let mut names = Vec::new();
-    if let Some(signature) = meta.signatures.get("__saved_model_init_op") {
-        names.extend(signature.outputs.values().map(|info| info.name.clone()));
-    }
-    for collection in ["saved_model_main_op", "legacy_init_op", "table_initializer"] {
-        if let Some(Collection::Nodes(list)) = meta.collections.get(collection).and_then(|c| c.kind.as_ref()) {
-            names.extend(list.value.iter().cloned());
-        }
-    }
-    for name in &mut names {
-        name.truncate(name.find(':').unwrap_or(name.len()));
-    }
+    let mut names = start::nodes(meta);
+    let fillings = start::collected(meta, "table_initializer");
+    names.extend(fillings.map(|name| name.split(':').next().unwrap_or_default().to_owned()));
     names.sort();
     names.dedup();
     names
