@@ -61,7 +61,7 @@ pub fn convert_for_file(input: impl AsRef<Path>, options: &ConvertOptions, obser
 
 /// Whether an error tells of operations that cannot be converted, and not of a model that is damaged or incomplete.
 fn is_unconvertible(error: &Error) -> bool {
-    use crate::saved_model::Error as Source;
+    use planish_saved_model::Error as Source;
     match error {
         Error::Pass(_) | Error::Tflite(planish_tflite::Error::NoOperator(_)) => true,
         Error::SavedModel(error) => matches!(error, Source::Graph { .. } | Source::Unsupported { .. } | Source::Choice(_)),
