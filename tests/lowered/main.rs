@@ -503,19 +503,6 @@ fn the_sign_bit_is_masked() {
 }
 
 #[test]
-fn the_sign_bit_is_masked() {
-    let graph = constant("least", &Tensor::scalar(i32::MIN))
-        + &node("bits", "Bitcast", &["x"], &[("T", "type: DT_FLOAT"), ("type", "type: DT_INT32")])
-        + &node("sign", "BitwiseAnd", &["bits", "least"], &[("T", "type: DT_INT32")])
-        + &node("swapped", "BitwiseAnd", &["least", "bits"], &[("T", "type: DT_INT32")]);
-    let found = computed(&graph, &[("x", floats(&[4], &[1.0, 0.0, -0.0, -2.0]))], &["sign", "swapped"]);
-    let least = i64::from(i32::MIN);
-    for signs in &found {
-        assert_ints(signs, &[4], &[0, 0, least, least]);
-    }
-}
-
-#[test]
 fn truth_values_are_packed() {
     let graph = node("no", "Less", &["x", "x"], &[])
         + &node("yes", "Equal", &["x", "x"], &[])
