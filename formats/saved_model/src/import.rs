@@ -76,6 +76,7 @@ use array::Array;
 pub(crate) use effects::assigns;
 use effects::{Effects, Shared};
 use frame::Frame;
+pub(crate) use frame::data_inputs;
 use resource::Variable;
 pub(crate) use root::Root;
 use tables::Table;

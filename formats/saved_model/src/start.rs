@@ -1,14 +1,28 @@
 //! What TensorFlow assigns to variables when it loads a model, after it has restored the checkpoint.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use planish_core::tensor::Tensor;
 
 use crate::Error;
 use crate::function::Body;
-use crate::import::assigns;
+use crate::import::{assigns, data_inputs};
 use crate::proto::{Attr, Collection, MetaGraph};
 use crate::tensor_proto;
+
+/// Operations that give other numbers each time, from which initial values are drawn.
+const RANDOM: [&str; 7] = [
+    "Multinomial",
+    "ParameterizedTruncatedNormal",
+    "RandomGamma",
+    "RandomStandardNormal",
+    "RandomUniform",
+    "RandomUniformInt",
+    "TruncatedNormal",
+];
+
+/// So many elements are filled; no checkpoint holds more.
+const MOST_FILLED: usize = 1 << 40;
 
 /// Identities between a constant and what assigns it are few.
 const MAX_STEPS: usize = 8;
@@ -50,10 +64,13 @@ enum Start {
 pub(crate) struct Starts(BTreeMap<String, Start>);
 
 impl Starts {
-    /// Looks for assignments among what these nodes run.
+    /// Looks for assignments among what these nodes run. One of random numbers leaves what the checkpoint holds: TensorFlow has other
+    /// numbers there each time that it loads the model.
     pub(crate) fn of(init: &[String], top: &Body) -> Self {
         let mut starts = BTreeMap::new();
-        for index in top.run_by(init.iter().filter_map(|name| top.node(name))) {
+        let run = top.run_by(init.iter().filter_map(|name| top.node(name)));
+        let random = random(top, &run);
+        for index in run {
             let node = &top.nodes[index];
             let [handle, rest @ ..] = node.inputs.as_slice() else { continue };
             let Some(handle) = top.node_before(handle).filter(|_| assigns(&node.op)) else {
@@ -62,7 +79,9 @@ impl Starts {
             let name = &top.nodes[handle].name;
             let plain = matches!(node.op.as_str(), "Assign" | "AssignVariableOp") && !starts.contains_key(name);
             let start = match rest.first() {
-                Some(value) if plain && origin(top, value).is_some_and(|(_, op)| op == "RestoreV2") => continue,
+                Some(value) if plain && origin(top, value).is_some_and(|(node, op)| op == "RestoreV2" || random.contains(&node)) => {
+                    continue;
+                }
                 Some(value) if plain => Start::Value(value.clone()),
                 _ => Start::Computed(node.name.clone()),
             };
@@ -84,17 +103,66 @@ impl Starts {
             Some(Start::Value(value)) => value,
         };
         let (node, _) = origin(top, value).ok_or_else(|| computed(value))?;
-        match node_value(top, node) {
-            Some(Attr::Tensor(tensor)) => tensor_proto::read(tensor).map(Some).map_err(|what| Error::graph(value, what)),
-            _ => Err(computed(&top.nodes[node].name)),
-        }
+        let known = if top.nodes[node].op == "Fill" {
+            filled(top, node)?
+        } else {
+            constant(top, node)?
+        };
+        known.map(Some).ok_or_else(|| computed(&top.nodes[node].name))
     }
 }
 
-fn node_value(top: &Body, node: usize) -> Option<&Attr> {
+/// The value of a constant.
+fn constant(top: &Body, node: usize) -> Result<Option<Tensor>, Error> {
     let node = &top.nodes[node];
-    let attr = node.attrs.get("value").filter(|_| node.op == "Const")?;
-    attr.value.as_ref()
+    let attr = node
+        .attrs
+        .get("value")
+        .filter(|_| node.op == "Const")
+        .and_then(|attr| attr.value.as_ref());
+    let Some(Attr::Tensor(tensor)) = attr else { return Ok(None) };
+    tensor_proto::read(tensor).map(Some).map_err(|what| Error::graph(&node.name, what))
+}
+
+/// One constant repeated, as large values of one number are written.
+fn filled(top: &Body, node: usize) -> Result<Option<Tensor>, Error> {
+    let operand = |at: usize| match top.nodes[node].inputs.get(at).and_then(|input| origin(top, input)) {
+        Some((node, _)) => constant(top, node),
+        None => Ok(None),
+    };
+    let (Some(dims), Some(element)) = (operand(0)?, operand(1)?) else {
+        return Ok(None);
+    };
+    let dims: Option<Vec<usize>> = dims
+        .to_ints()
+        .and_then(|dims| dims.into_iter().map(|n| usize::try_from(n).ok()).collect());
+    let possible = |dims: &Vec<usize>| {
+        dims.iter()
+            .try_fold(1usize, |all, &n| all.checked_mul(n))
+            .is_some_and(|all| all <= MOST_FILLED)
+    };
+    let whole = element.elements() == 1 && element.dtype().size().is_some();
+    Ok(dims
+        .filter(|dims| whole && possible(dims))
+        .map(|dims| Tensor::splat(&element, &dims)))
+}
+
+/// The nodes among `run` that random numbers reach.
+fn random(top: &Body, run: &BTreeSet<usize>) -> BTreeSet<usize> {
+    let mut readers: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for &node in run {
+        for source in data_inputs(&top.nodes[node]).filter_map(|input| top.node_before(input)) {
+            readers.entry(source).or_default().push(node);
+        }
+    }
+    let is_random = |&node: &usize| RANDOM.contains(&top.nodes[node].op.as_str());
+    let mut reached: BTreeSet<usize> = run.iter().copied().filter(is_random).collect();
+    let mut todo: Vec<usize> = reached.iter().copied().collect();
+    while let Some(node) = todo.pop() {
+        let readers = readers.get(&node).into_iter().flatten().copied();
+        todo.extend(readers.filter(|&reader| reached.insert(reader)));
+    }
+    reached
 }
 
 /// The node that an input comes from, identities looked through, and its operation.

@@ -454,6 +454,11 @@ fn a_variable_holds_what_loading_the_model_assigns_after_the_checkpoint() {
                    attr {{ key: "value" value {{ tensor {{ dtype: DT_FLOAT tensor_shape {{ }} float_val: 7 }} }} }} }}
             node {{ name: "same" op: "Identity" input: "seven" attr {{ key: "T" value {{ type: DT_FLOAT }} }} }}
             node {{ name: "double" op: "AddV2" input: "read" input: "read" attr {{ key: "T" value {{ type: DT_FLOAT }} }} }}
+            node {{ name: "none" op: "Const" attr {{ key: "dtype" value {{ type: DT_INT32 }} }}
+                   attr {{ key: "value" value {{ tensor {{ dtype: DT_INT32 tensor_shape {{ dim {{ }} }} }} }} }} }}
+            node {{ name: "full" op: "Fill" input: "none" input: "seven" attr {{ key: "T" value {{ type: DT_FLOAT }} }} }}
+            node {{ name: "drawn" op: "RandomUniform" input: "none" attr {{ key: "dtype" value {{ type: DT_FLOAT }} }} }}
+            node {{ name: "scaled" op: "Mul" input: "drawn" input: "seven" attr {{ key: "T" value {{ type: DT_FLOAT }} }} }}
             node {{ name: "set" op: "AssignVariableOp" input: "w" input: "{value}" }}
             node {{ name: "init" op: "NoOp" input: "^set" }}"#
         )
@@ -468,9 +473,13 @@ fn a_variable_holds_what_loading_the_model_assigns_after_the_checkpoint() {
     };
     for collection in ["saved_model_main_op", "legacy_init_op"] {
         for stored in [&[W][..], &[]] {
-            let printed = loaded("same", collection, stored).expect("the value is known");
-            assert!(printed.contains("const f32[] 7"), "{printed}");
+            for value in ["same", "full"] {
+                let printed = loaded(value, collection, stored).expect("the value is known");
+                assert!(printed.contains("const f32[] 7"), "{printed}");
+            }
         }
+        let printed = loaded("scaled", collection, &[W]).expect("what is drawn anew means nothing");
+        assert!(printed.contains("const f32[] 3"), "{printed}");
         let error = loaded("double", collection, &[W]).expect_err("the value is not known");
         assert!(error.contains("variable w") && error.contains("double"), "{error}");
     }

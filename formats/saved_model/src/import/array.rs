@@ -52,6 +52,15 @@ fn array(node: &mut Node<'_>) -> Result<usize, Stop> {
     }
 }
 
+/// The list that a flow stands for; one of an operation that is kept as it is stands for none.
+fn list(node: &mut Node<'_>, input: usize) -> Result<Value, Stop> {
+    let list = node.value(input)?;
+    match node.importer.graph.ty(list).dtype {
+        DType::Variant => Ok(list),
+        _ => Err(Stop::Foreign),
+    }
+}
+
 /// The shape of the elements, by the array and by this node.
 fn elements(node: &mut Node<'_>, attr: &str) -> Result<Value, Stop> {
     let array = array(node)?;
@@ -74,19 +83,19 @@ pub(super) fn handle(node: &mut Node<'_>) -> Imported {
 
 pub(super) fn read(node: &mut Node<'_>) -> Imported {
     let dtype = node.attr_dtype("dtype", DType::F32)?;
-    let (index, list, shape) = (node.index_input(1)?, node.value(2)?, elements(node, "element_shape")?);
+    let (index, list, shape) = (node.index_input(1)?, list(node, 2)?, elements(node, "element_shape")?);
     one(node.add(TensorListGetItem { dtype }, &[list, index, shape])?)
 }
 
 pub(super) fn write(node: &mut Node<'_>) -> Imported {
     let array = array(node)?;
     let resize = node.importer.arrays[array].grows;
-    let (index, item, list) = (node.index_input(1)?, node.value(2)?, node.value(3)?);
+    let (index, item, list) = (node.index_input(1)?, node.value(2)?, list(node, 3)?);
     one(node.add(TensorListSetItem { resize }, &[list, index, item])?)
 }
 
 pub(super) fn size(node: &mut Node<'_>) -> Imported {
-    let list = node.value(1)?;
+    let list = list(node, 1)?;
     one(node.add(TensorListLength {}, &[list])?)
 }
 
@@ -104,7 +113,7 @@ fn counted(node: &Node<'_>, indices: Value) -> Option<Option<Value>> {
 
 pub(super) fn gather(node: &mut Node<'_>) -> Imported {
     let dtype = node.attr_dtype("dtype", DType::F32)?;
-    let (indices, list, shape) = (node.index_input(1)?, node.value(2)?, elements(node, "element_shape")?);
+    let (indices, list, shape) = (node.index_input(1)?, list(node, 2)?, elements(node, "element_shape")?);
     let array = array(node)?;
     let fixed = !node.importer.arrays[array].grows;
     let all = match counted(node, indices) {
@@ -202,7 +211,7 @@ pub(super) fn split(node: &mut Node<'_>) -> Imported {
 
 pub(super) fn concat(node: &mut Node<'_>) -> Imported {
     let dtype = node.attr_dtype("dtype", DType::F32)?;
-    let (list, shape) = (node.value(1)?, elements(node, "element_shape")?);
+    let (list, shape) = (list(node, 1)?, elements(node, "element_shape")?);
     let leading = node.add_ints(&[]);
     many(node.add_many(TensorListConcat { dtype }, &[list, shape, leading])?)
 }

@@ -75,7 +75,7 @@ pub(super) enum Place {
 }
 
 /// The data inputs of a node.
-pub(super) fn data_inputs(node: &NodeDef) -> impl Iterator<Item = &str> {
+pub(crate) fn data_inputs(node: &NodeDef) -> impl Iterator<Item = &str> {
     node.inputs.iter().map(String::as_str).filter(|i| !i.starts_with('^'))
 }
 
