@@ -71,6 +71,26 @@ type Check = Result<(), String>;
 /// # Errors
 /// The first one that does not hold.
 pub fn verify(model: &Model) -> Result<(), VerifyError> {
+    check_model(model, Depth::Types)
+}
+
+/// Checks every invariant but those between the types of operands and results: what a writer needs, and what also holds for a file
+/// whose types contradict each other, which a runtime may run all the same.
+///
+/// # Errors
+/// The first one that does not hold.
+pub fn verify_structure(model: &Model) -> Result<(), VerifyError> {
+    check_model(model, Depth::Structure)
+}
+
+/// How much is checked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Structure,
+    Types,
+}
+
+fn check_model(model: &Model, depth: Depth) -> Result<(), VerifyError> {
     let mut names = BTreeSet::new();
     for (_, graph) in model.graphs() {
         if !names.insert(graph.name()) {
@@ -80,7 +100,7 @@ pub fn verify(model: &Model) -> Result<(), VerifyError> {
     signatures(model)?;
     calls::nesting(model)?;
     for (_, graph) in model.graphs() {
-        check_graph(model, graph)?;
+        check_graph(model, graph, depth)?;
     }
     Ok(())
 }
@@ -90,8 +110,11 @@ pub fn verify(model: &Model) -> Result<(), VerifyError> {
 /// # Errors
 /// Which one does not fit its operands, and why.
 pub(crate) fn operations(graph: &Graph, ids: &BTreeSet<OpId>) -> Result<(), String> {
-    ids.iter()
-        .try_for_each(|&id| operation::check(graph, id, &graph.operands(id)).map_err(|problem| format!("{}: {problem}", place(graph, id))))
+    ids.iter().try_for_each(|&id| {
+        operation::check_counts(graph, id)
+            .and_then(|()| operation::check(graph, id, &graph.operands(id)))
+            .map_err(|problem| format!("{}: {problem}", place(graph, id)))
+    })
 }
 
 /// Checks the calls that a graph makes, and those of it.
@@ -161,7 +184,7 @@ fn check_signature(graph: &Graph, signature: &Signature) -> Check {
     Ok(())
 }
 
-fn check_graph(model: &Model, graph: &Graph) -> Result<(), VerifyError> {
+fn check_graph(model: &Model, graph: &Graph, depth: Depth) -> Result<(), VerifyError> {
     let (first, last) = (graph.parameters_op(), graph.return_op());
     let order = graph.order();
     let ids = graph.ids();
@@ -190,6 +213,7 @@ fn check_graph(model: &Model, graph: &Graph) -> Result<(), VerifyError> {
                 OpKind::Parameters if id != first => return Err("a graph has one `parameters`".into()),
                 OpKind::Return if id != last => return Err("a graph has one `return`".into()),
                 OpKind::Parameters if !graph.after(id).is_empty() => return Err("`parameters` comes first".into()),
+                OpKind::Return if operands.iter().any(Option::is_none) => return Err("operand `results` is missing".into()),
                 OpKind::Return if result_counts[id.index()] > 0 => return Err("`return` has no results".into()),
                 _ => {}
             }
@@ -198,6 +222,10 @@ fn check_graph(model: &Model, graph: &Graph) -> Result<(), VerifyError> {
             }
             if id == last && graph.op(id).kind() != OpKind::Return {
                 return Err("the graph's `return` is another operation".into());
+            }
+            operation::check_counts(graph, id)?;
+            if depth == Depth::Structure {
+                return Ok(());
             }
             operation::check(graph, id, &operands)?;
             calls.check(graph, id, &operands)

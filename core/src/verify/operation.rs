@@ -18,13 +18,9 @@ pub(super) fn check(graph: &Graph, id: OpId, operands: &Operands) -> Check {
         }
     }
     let results: Vec<&Type> = graph.results_of(id).into_iter().map(|v| graph.ty(v)).collect();
-    match op {
-        Op::Unpack(Unpack { num, .. }) | Op::Split(Split { num }) | Op::SplitV(SplitV { num }) => count(&results, *num as usize)?,
-        _ => {}
-    }
     match infer::infer(op, &values) {
         Ok(inferred) => {
-            count(&results, inferred.types.len())?;
+            count(results.len(), inferred.types.len())?;
             for (i, (found, expected)) in results.iter().zip(&inferred.types).enumerate() {
                 let dtype_fits = if inferred.quant_is_open {
                     found.dtype == expected.dtype || found.dtype.is_int()
@@ -42,11 +38,21 @@ pub(super) fn check(graph: &Graph, id: OpId, operands: &Operands) -> Check {
     }
 }
 
-fn count(results: &[&Type], expected: usize) -> Check {
-    if results.len() == expected {
+/// Whether there are as many results as an attribute says.
+pub(super) fn check_counts(graph: &Graph, id: OpId) -> Check {
+    match graph.op(id) {
+        Op::Unpack(Unpack { num, .. }) | Op::Split(Split { num }) | Op::SplitV(SplitV { num }) => {
+            count(graph.results_of(id).len(), *num as usize)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn count(results: usize, expected: usize) -> Check {
+    if results == expected {
         Ok(())
     } else {
-        Err(format!("there are {} results, expected {expected}", results.len()))
+        Err(format!("there are {results} results, expected {expected}"))
     }
 }
 
@@ -71,7 +77,7 @@ fn declared(op: &Op, operands: &[Option<ValueRef<'_>>], results: &[&Type]) -> Ch
     let operand = |i: usize| operands.get(i).copied().flatten().map(ValueRef::ty);
     match op {
         Op::Quantize(op) => {
-            count(results, 1)?;
+            count(results.len(), 1)?;
             let result = results[0];
             let Some(quant) = result.quant.as_ref().filter(|_| result.dtype.is_int()) else {
                 return Err(format!("the result is {result}, expected quantized integers"));
@@ -90,15 +96,15 @@ fn declared(op: &Op, operands: &[Option<ValueRef<'_>>], results: &[&Type]) -> Ch
             }
         }
         Op::State(_) => {
-            count(results, 1)?;
+            count(results.len(), 1)?;
             if results[0].dtype.bits() == 0 {
                 return Err(format!("a state of {} cannot be zero at first", results[0].dtype));
             }
             Ok(())
         }
-        Op::ReadVariable(_) => count(results, 1),
+        Op::ReadVariable(_) => count(results.len(), 1),
         Op::HashtableFind(_) => {
-            count(results, 1)?;
+            count(results.len(), 1)?;
             let (Some(keys), Some(default)) = (operand(1), operand(2)) else {
                 return Ok(());
             };
@@ -108,7 +114,7 @@ fn declared(op: &Op, operands: &[Option<ValueRef<'_>>], results: &[&Type]) -> Ch
             }
             Ok(())
         }
-        Op::HashtableLookup(_) => count(results, 2),
+        Op::HashtableLookup(_) => count(results.len(), 2),
         Op::FullyConnected(_) => at_least_one(results),
         Op::Foreign(op) => {
             let mut attrs: Vec<&Attr> = op.attrs.values().collect();

@@ -110,7 +110,7 @@ struct Prepared<'m> {
 
 impl<'m> Prepared<'m> {
     fn new(model: &'m Model, options: &WriteOptions, reach: u64) -> Result<Prepared<'m>, Error> {
-        verify::verify(model)?;
+        verify::verify_structure(model)?;
         let plan = plan::plan(model, options)?;
         let mut inline = vec![true; plan.buffers.len()];
         let mut skeleton = emit::skeleton(&plan, &inline)?;
