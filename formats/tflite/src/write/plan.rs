@@ -101,7 +101,7 @@ pub(crate) fn no_operators(model: &Model, options: &WriteOptions) -> Vec<NoOpera
     missing
 }
 
-/// Plans the file of a model.
+/// Plans the file of a model whose structure has been verified.
 pub(crate) fn plan<'m>(model: &'m Model, options: &WriteOptions) -> Result<Plan<'m>, Error> {
     let order = subgraph_order(model);
     if order.is_empty() {
@@ -111,17 +111,6 @@ pub(crate) fn plan<'m>(model: &'m Model, options: &WriteOptions) -> Result<Plan<
         });
     }
     let index: BTreeMap<GraphId, i32> = order.iter().enumerate().map(|(i, &id)| (id, i as i32)).collect();
-    for &id in &order {
-        for op in model.graph(id).ids() {
-            if let Some(unknown) = model.graph(id).op(op).graphs().iter().find(|g| !index.contains_key(g)) {
-                let place = model.graph(id).label(op);
-                return Err(Error::Model {
-                    place,
-                    problem: format!("it calls {unknown:?}, which the model does not have"),
-                });
-            }
-        }
-    }
     let missing = no_operators(model, options);
     if !missing.is_empty() {
         return Err(Error::NoOperator(missing));

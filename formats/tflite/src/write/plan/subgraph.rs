@@ -60,12 +60,6 @@ impl<'m, 'p> Planner<'m, 'p> {
     pub(super) fn run(mut self) -> Result<Subgraph<'m>, Error> {
         let graph = self.graph;
         let order = graph.order();
-        if order.len() != graph.len() {
-            return Err(Error::Model {
-                place: format!("graph `{}`", graph.name()),
-                problem: "operations wait for each other in a circle".into(),
-            });
-        }
         let inputs = graph.parameters().into_iter().map(|v| self.number(v, None)).collect();
         let mut operators = Vec::new();
         for &id in &order {
