@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use planish_core::tensor::Tensor;
+use planish_core::types::Shape;
 
 use crate::Error;
 use crate::function::Body;
@@ -136,11 +137,7 @@ fn filled(top: &Body, node: usize) -> Result<Option<Tensor>, Error> {
     let dims: Option<Vec<usize>> = dims
         .to_ints()
         .and_then(|dims| dims.into_iter().map(|n| usize::try_from(n).ok()).collect());
-    let possible = |dims: &Vec<usize>| {
-        dims.iter()
-            .try_fold(1usize, |all, &n| all.checked_mul(n))
-            .is_some_and(|all| all <= MOST_FILLED)
-    };
+    let possible = |dims: &Vec<usize>| Shape::fixed(dims).elements().is_some_and(|all| all <= MOST_FILLED);
     let whole = element.elements() == 1 && element.dtype().size().is_some();
     Ok(dims
         .filter(|dims| whole && possible(dims))

@@ -331,8 +331,8 @@ pub(super) fn ones_like(node: &mut Node<'_>) -> Imported {
 /// A value of the shape of `x` filled with ones.
 fn ones(node: &mut Node<'_>, x: Value) -> Result<Value, Stop> {
     let unit = node.number(1.0, x)?;
-    let known = node.shape(x).known();
-    if let Some(dims) = known.filter(|dims| dims.iter().product::<usize>() <= MOST_STORED) {
+    let few = node.shape(x).elements().is_some_and(|elements| elements <= MOST_STORED);
+    if let Some(dims) = node.shape(x).known().filter(|_| few) {
         let tensor = node.constant(unit).map(|t| Tensor::splat(t, &dims));
         if let Some(tensor) = tensor {
             return Ok(node.add_const(tensor));
