@@ -14,7 +14,7 @@
 //!
 //! - [`saved_model`] and [`tflite`] are the formats, [`passes`] what changes a model, [`kernels`] what runs one, and
 //!   [`core`] what all of them are written in terms of.
-//! - [`convert()`] is the command line's whole pipeline in one call.
+//! - [`convert()`] reads a model and runs the command line's passes in one call.
 //! - A crate of your own registers passes beside these; see [`core::registry`].
 
 #![forbid(unsafe_code)]

@@ -2,7 +2,8 @@
 //!
 //! Symmetric, narrow range: with `a` the greatest magnitude of a channel, `scale = a / 127`, zero point 0 (Krishnamoorthi,
 //! "Quantizing deep convolutional networks for efficient inference", 2018, section 2.2). Nothing is rounded yet: the
-//! pair can still be cancelled, which gives the weight back exactly.
+//! pair can still be cancelled, which gives the weight back exactly. A few weights become 16-bit floats behind a `dequantize` instead
+//! (`economy.rs`), and are rounded at once.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +27,8 @@ use crate::weights::{Weight, all_or_none, names, reads_dequantized, weights};
 
 /// Puts `quantize → dequantize` behind every constant weight: int8 weights, float arithmetic, a quarter of the size.
 ///
-/// Nothing is rounded yet: the pair can still be cancelled, which gives the weight back exactly.
+/// Nothing is rounded yet: the pair can still be cancelled, which gives the weight back exactly. With
+/// [`Halves::WithDepthwise`] a few weights become 16-bit floats instead, which are rounded at once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct PostTrainingQuantize;
 

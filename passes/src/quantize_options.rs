@@ -65,7 +65,8 @@ pub struct QuantizeOptions {
     pub balance: Balance,
     /// Which networks have 16-bit floats where the target has no kernel for integers.
     pub halves: Halves,
-    /// Where the model will run.
+    /// Where the model will run, which says what is made real. [`pipelines::quantize`](crate::pipelines::quantize) sets it to the
+    /// target of its other passes.
     pub target: Target,
     /// Operations whose name, or whose weight's name, matches one of these regular expressions stay float.
     pub skip: Vec<String>,

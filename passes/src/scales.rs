@@ -15,7 +15,7 @@ pub(crate) struct Wanted<'g> {
     pub(crate) one_scale: f64,
     /// Whether all that read it take one scale, too.
     pub(crate) one_will_do: bool,
-    /// Whether it may be stored as 16-bit floats: no target has kernels that read it as integers.
+    /// Whether it may be stored as 16-bit floats: the target makes it real before it is read.
     pub(crate) halves_will_do: bool,
     /// The part of the network's weights that are not read before it, itself among them.
     pub(crate) still_to_come: f64,
